@@ -1,0 +1,69 @@
+"""Options of the Kafka clients, the same for every script, and one clear line when no broker answers."""
+
+from collections.abc import Callable
+from typing import Any
+
+from kafka.errors import KafkaError, KafkaTimeoutError, UnrecognizedBrokerVersion
+
+from kafka_cluster.script import UserError
+from kafka_cluster.settings import Settings
+
+BOOTSTRAP_TIMEOUT_MS = 15_000
+MAX_REQUEST_BYTES = 2 << 20  # a dead letter is a whole record with more headers
+
+
+def client_options(settings: Settings) -> dict[str, Any]:
+    """What every client gets, the admin client too."""
+    return {
+        "bootstrap_servers": list(settings.bootstrap_servers),
+        "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS,
+        "reconnect_backoff_max_ms": 2_000,  # a killed broker is back in seconds; the default waits up to 30
+        "metrics_enabled": False,
+    }
+
+
+def producer_options(settings: Settings) -> dict[str, Any]:
+    """Sent means that all in-sync replicas have it; the client's own repeats are dropped by the broker."""
+    return client_options(settings) | {
+        "acks": "all",
+        "enable_idempotence": True,
+        "compression_type": "lz4",
+        "linger_ms": 20,
+        "batch_size": 256 << 10,
+        "max_request_size": MAX_REQUEST_BYTES,
+        "allow_auto_create_topics": False,
+    }
+
+
+def consumer_options(settings: Settings, group: str | None) -> dict[str, Any]:
+    """Offsets are committed by us alone; a dead member's partitions are free after 10 s (the default: 45)."""
+    return client_options(settings) | {
+        "group_id": group,
+        "enable_auto_commit": False,
+        "auto_offset_reset": settings.auto_offset_reset,
+        "session_timeout_ms": 10_000,
+        "heartbeat_interval_ms": 2_000,
+        "metadata_max_age_ms": 30_000,
+        "max_partition_fetch_bytes": 4 << 20,
+        "max_poll_records": 2_000,
+        "allow_auto_create_topics": False,
+    }
+
+
+def connect(client: Callable[..., Any], settings: Settings, **options: Any) -> Any:
+    """Build a Kafka client. Raises UserError when no broker answers within 15 s, with the likely causes."""
+    servers = ",".join(settings.bootstrap_servers)
+    try:
+        return client(**options)
+    except UnrecognizedBrokerVersion:
+        raise UserError(
+            f"{servers} does not speak Kafka's protocol; 2181 is ZooKeeper's port, "
+            "bootstrap_servers wants the brokers'"
+        ) from None
+    except KafkaTimeoutError:
+        raise UserError(
+            f"no Kafka broker answers at {servers}: is the cluster up (python3 kafka-cluster/cluster.py "
+            "status), and are bootstrap_servers and bootstrap_servers_ip right?"
+        ) from None
+    except KafkaError as error:
+        raise UserError(f"can't connect to Kafka at {servers}: {error}") from None

@@ -1,0 +1,110 @@
+"""The shape of a record in the topic: key, value and headers, and those of a dead letter."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import orjson
+
+Headers = list[tuple[str, bytes]]
+
+MAX_RECORD_BYTES = 1_000_000
+"""The largest value that the producer sends: the topic takes batches of 1,048,588 bytes (Kafka's default
+`max.message.bytes`), which leaves room for key, headers and the batch's own overhead."""
+
+
+class NotATweet(ValueError):
+    """A line or a value that holds no tweet in the stream's shape; the message is the reason."""
+
+
+@dataclass(frozen=True)
+class TweetRecord:
+    """A record to be sent: the key is the tweet's id, the value the line as X sent it, unchanged bytes."""
+
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a dead letter of a consumer group came from."""
+
+    topic: str
+    topic_id: str
+    partition: int
+    offset: int
+
+
+def tweet_record(line: bytes, source: str, received_at: datetime | None = None) -> TweetRecord:
+    """Make the record of one line, which is sent as it is, without the line end.
+
+    Raises NotATweet for anything but `{"data": {"id": "<digits>", ...}, ...}` that fits into the topic.
+    """
+    value = line.rstrip(b"\r\n")
+    if len(value) > MAX_RECORD_BYTES:
+        raise NotATweet(f"{len(value):,} bytes, more than the {MAX_RECORD_BYTES:,} that the topic takes")
+    headers = [("source", source.encode()), ("received_at", timestamp(received_at).encode())]
+    return TweetRecord(tweet_id(parse_tweet(value)).encode(), value, headers)
+
+
+def parse_tweet(value: bytes | None) -> dict:
+    """Parse a record's value. Raises NotATweet unless it is an object whose `data` is an object."""
+    if not value:
+        raise NotATweet("no value" if value is None else "an empty value")
+    try:
+        payload = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise NotATweet(f"no JSON: {error}") from None
+    if not isinstance(payload, dict) or not isinstance(payload.get("data"), dict):
+        raise NotATweet('no object with "data"')
+    return payload
+
+
+def tweet_id(payload: dict) -> str:
+    """The id in `data`, as a string of digits. Raises NotATweet where there is none."""
+    id_ = payload["data"].get("id")
+    if isinstance(id_, str) and id_.isascii() and id_.isdigit() and len(id_) <= 20:
+        return id_
+    raise NotATweet("data.id is not a string of up to 20 digits")
+
+
+def timestamp(moment: datetime | None = None) -> str:
+    """ISO 8601, UTC, with milliseconds, as X writes `created_at`; now, if no moment is given."""
+    moment = (moment or datetime.now(UTC)).astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def header(headers: Iterable[tuple[str, bytes | None]], name: str) -> str | None:
+    """The first header of that name as text, or None."""
+    for key, value in headers:
+        if key == name and value is not None:
+            return value.decode("utf-8", "replace")
+    return None
+
+
+def dead_letter_headers(reason: str, group: str, origin: Origin) -> Headers:
+    """The headers of a record that a consumer group could not deliver."""
+    return _encoded(
+        reason=reason, group=group, origin_topic=origin.topic, origin_topic_id=origin.topic_id,
+        origin_partition=origin.partition, origin_offset=origin.offset,
+    )  # fmt: skip
+
+
+def refused_line_headers(reason: str, source: str, line: int, size: int) -> Headers:
+    """The headers of a line that the producer could not send as a tweet; `size`: its length in bytes."""
+    return _encoded(reason=reason, producer=source, line=line, size=size)
+
+
+def dead_letter_origin(headers: Iterable[tuple[str, bytes | None]]) -> Origin | None:
+    """The origin of a consumer group's dead letter; None for one of the producer's."""
+    headers = list(headers)
+    partition, offset = header(headers, "origin_partition"), header(headers, "origin_offset")
+    if partition is None or offset is None:
+        return None
+    topic, topic_id = header(headers, "origin_topic"), header(headers, "origin_topic_id")
+    return Origin(topic or "", topic_id or "", int(partition), int(offset))
+
+
+def _encoded(**headers: object) -> Headers:
+    return [(name, str(value)[:2000].encode()) for name, value in headers.items()]

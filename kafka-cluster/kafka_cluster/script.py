@@ -1,0 +1,40 @@
+"""What every script does the same way: one line for bad input, exit codes, logging. Standard library only."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The checkout: `.env` stands here, whatever the working directory."""
+
+
+class UserError(Exception):
+    """Something that the person at the keyboard can cure; the message says what is wrong and what to do."""
+
+
+def run(main: Callable[[], int | None]) -> NoReturn:
+    """Run a script's main and exit: 0 or what it returns, 2 after a UserError, 130 after Ctrl-C."""
+    try:
+        code = main() or 0
+        sys.stdout.flush()
+    except UserError as error:
+        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:  # `... | head`: whoever read us has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
+    sys.exit(code)
+
+
+def set_up_logging(verbose: bool = False) -> None:
+    """Log to stderr, a line a message. The clients' own words on a broker that is away need `verbose`."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
+    )
+    for library in ("kafka", "elastic_transport", "elasticsearch", "hdfs", "urllib3"):
+        logging.getLogger(library).setLevel(logging.INFO if verbose else logging.CRITICAL)

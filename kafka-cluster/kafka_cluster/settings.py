@@ -1,0 +1,210 @@
+"""The settings: `.env` at the root, and the variables of the environment, which win over it."""
+
+import difflib
+import os
+import re
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dotenv.parser import parse_stream
+
+from kafka_cluster.script import ROOT, UserError
+
+ENV_FILE = ROOT / ".env"
+COMPOSE_ONLY = {"bind_address"}
+"""Names in `.env` that only docker-compose.yml and cluster.py read."""
+
+DEAD_LETTER_SUFFIX = ".dead-letter"
+_EXTERNAL_PORTS = (9091, 9092, 9093)  # as published in docker-compose.yml
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _whole_number(value: str) -> int:
+    number = int(value)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _not_negative(value: str) -> int:
+    number = int(value)
+    if number < 0:
+        raise ValueError
+    return number
+
+
+def _seconds(value: str) -> float:
+    number = float(value)
+    if not 0 < number < 86_400:
+        raise ValueError
+    return number
+
+
+def _host(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9a-fA-F:]+", value):
+        raise ValueError
+    return value
+
+
+def _servers(value: str) -> tuple[str, ...]:
+    servers = tuple(server.strip() for server in value.split(",") if server.strip())
+    for server in servers:
+        host, _, port = server.rpartition(":")
+        if not (0 < int(port) < 65536 and _host(host.strip("[]"))):
+            raise ValueError
+    if not servers:
+        raise ValueError
+    return servers
+
+
+def _topic(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,237}", value) or value.startswith(("__", ".")):
+        raise ValueError
+    if value.endswith(DEAD_LETTER_SUFFIX):
+        raise ValueError
+    return value
+
+
+def _index(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,200}", value):
+        raise ValueError
+    return value
+
+
+def _url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        raise ValueError
+    _ = parts.port  # raises where it is no number
+    return value.rstrip("/")
+
+
+def _path(value: str) -> str:
+    if not re.fullmatch(r"(/[A-Za-z0-9._=-]+)+", value) or "/.." in value:
+        raise ValueError
+    return value
+
+
+def _reset(value: str) -> str:
+    if value not in ("earliest", "latest"):
+        raise ValueError
+    return value
+
+
+def _setting(default: Any, read: Callable[[str], Any], expected: str, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"read": read, "expected": expected})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be set, with its default. `.env.example` explains each one."""
+
+    api_key: str = _setting("", _text, "the key of your X app", secret=True)
+    api_secret: str = _setting("", _text, "the secret of your X app", secret=True)
+    access_token: str = _setting("", _text, "an access token of your X app", secret=True)
+    access_token_secret: str = _setting("", _text, "its secret", secret=True)
+
+    bootstrap_servers_ip: str = _setting("127.0.0.1", _host, "an IP address or a host name")
+    bootstrap_servers: tuple[str, ...] = _setting((), _servers, "host:port,host:port,...")
+    topic: str = _setting(
+        "tweets", _topic, f"letters, digits, . _ -, not starting with __ or ending in {DEAD_LETTER_SUFFIX}"
+    )
+    auto_offset_reset: str = _setting("earliest", _reset, "earliest or latest")
+    elasticsearch_group: str = _setting("tweets-elasticsearch", _topic, "a group id: letters, digits, . _ -")
+    hdfs_group: str = _setting("tweets-hdfs", _topic, "a group id: letters, digits, . _ -")
+
+    elasticsearch_url: str = _setting(
+        "http://127.0.0.1:9200", _url, "http://host:port, with user and password in settings of their own"
+    )
+    elasticsearch_user: str = _setting("elastic", _text, "a user name")
+    elasticsearch_password: str = _setting("", _text, "its password", secret=True)
+    elasticsearch_alias: str = _setting("tweets", _index, "small letters, digits, . _ -")
+    elasticsearch_shards: int = _setting(1, _whole_number, "a whole number from 1")
+    elasticsearch_replicas: int = _setting(0, _not_negative, "a whole number from 0")
+
+    webhdfs_url: str = _setting("http://127.0.0.1:9870", _url, "http://host:port")
+    hdfs_user: str = _setting("hadoop", _text, "a user name")
+    hdfs_root: str = _setting("/tweets", _path, "an absolute path such as /tweets")
+    hdfs_flush_seconds: float = _setting(30.0, _seconds, "seconds, above 0")
+    hdfs_flush_bytes: int = _setting(16 << 20, _whole_number, "bytes, a whole number")
+
+    def __post_init__(self) -> None:
+        if not self.bootstrap_servers:
+            external = tuple(f"{self.bootstrap_servers_ip}:{port}" for port in _EXTERNAL_PORTS)
+            object.__setattr__(self, "bootstrap_servers", external)
+
+    @property
+    def dead_letter_topic(self) -> str:
+        """Where records go that can't be delivered, with reason and origin in their headers."""
+        return self.topic + DEAD_LETTER_SUFFIX
+
+
+_FIELDS = {f.name: f for f in fields(Settings)}
+
+
+def load_settings(env_file: Path = ENV_FILE, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read `.env` (which may be missing) and the environment.
+
+    Raises UserError with every fault, one a line, by name and with what is expected.
+    """
+    from_file, faults = _read_env_file(env_file)
+    values: dict[str, Any] = {}
+    for name, setting in _FIELDS.items():
+        raw = environ.get(name, from_file.get(name, "")).strip()
+        if not raw or is_placeholder(raw):
+            continue
+        try:
+            values[name] = setting.metadata["read"](raw)
+        except ValueError:
+            shown = f" is {raw!r}," if setting.repr else ":"
+            faults.append(f"{name}{shown} expected {setting.metadata['expected']}")
+    if faults:
+        raise UserError(f"can't use the settings ({env_file}):\n  " + "\n  ".join(faults))
+    return Settings(**values)
+
+
+def is_placeholder(value: str) -> bool:
+    """True for a value in brackets, `[twitter api key]`: shown in an example, not filled in."""
+    return value.startswith("[") and value.endswith("]")
+
+
+def _read_env_file(env_file: Path) -> tuple[dict[str, str], list[str]]:
+    try:
+        with env_file.open(encoding="utf-8-sig") as stream:
+            bindings = list(parse_stream(stream))
+    except FileNotFoundError:
+        return {}, []
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"can't read {env_file}: {error}") from None
+    values, faults = {}, []
+    known = _FIELDS.keys() | COMPOSE_ONLY
+    for binding in bindings:
+        if binding.error:
+            faults.append(f"line {binding.original.line} is no NAME=value")
+        elif binding.key is not None:
+            values[binding.key] = binding.value or ""
+            close = difflib.get_close_matches(binding.key, known, n=1, cutoff=0.85)
+            if binding.key not in known and close:
+                faults.append(f"{binding.key} is not a setting; is {close[0]} meant?")
+    return values, faults
+
+
+def require_reachable(url: str, what: str, setting: str, timeout: float = 3.0) -> None:
+    """Raise UserError unless something accepts connections at the host and port of `url`."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), timeout=timeout).close()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(
+            f"{what} does not answer at {url} ({reason}): is the cluster up "
+            f"(python3 kafka-cluster/cluster.py status), and is {setting} right?"
+        ) from None

@@ -1,0 +1,139 @@
+"""The two topics: made if they are missing, compared with what the pipeline relies on if they are there."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from kafka_cluster.kafka_options import MAX_REQUEST_BYTES, client_options, connect
+from kafka_cluster.script import UserError
+from kafka_cluster.settings import Settings
+
+DAY_MS = 86_400_000
+MIN_INSYNC_REPLICAS = 2
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic as it should be, or as it is."""
+
+    name: str
+    partitions: int
+    replication: int
+    config: Mapping[str, str]
+
+
+def wanted_topics(settings: Settings) -> list[Topic]:
+    """The topic of tweets and that of dead letters."""
+    common = {
+        "min.insync.replicas": str(MIN_INSYNC_REPLICAS),
+        "message.timestamp.type": "LogAppendTime",  # retention counts from arrival, for replayed tweets too
+        "unclean.leader.election.enable": "false",
+    }
+    return [
+        Topic(settings.topic, 6, 3, common | {
+            "retention.ms": str(7 * DAY_MS), "max.message.bytes": "1048588"}),
+        Topic(settings.dead_letter_topic, 1, 3, common | {
+            "retention.ms": str(30 * DAY_MS), "max.message.bytes": str(MAX_REQUEST_BYTES)}),
+    ]  # fmt: skip
+
+
+def ensure_topics(settings: Settings) -> list[str]:
+    """Make the topics, or compare those that are there; returns warnings, each with its cure.
+
+    Raises UserError where a topic can't be made, or where its settings would lose or reorder tweets.
+    """
+    warnings = []
+    with admin_client(settings) as admin:
+        for wanted in wanted_topics(settings):
+            actual = _describe(admin, wanted.name) or _create(admin, wanted)
+            fatal, mild = compare(wanted, actual, ",".join(settings.bootstrap_servers))
+            if fatal:
+                raise UserError(f"topic {wanted.name} must not be used: " + "; ".join(fatal))
+            warnings += mild
+    return warnings
+
+
+def compare(wanted: Topic, actual: Topic, servers: str) -> tuple[list[str], list[str]]:
+    """What is wrong with a topic: (reasons not to use it, warnings with the command that changes it)."""
+    fatal = []
+    min_insync = int(actual.config["min.insync.replicas"])
+    if actual.replication <= min_insync:
+        fatal.append(
+            f"replication {actual.replication} is not above min.insync.replicas {min_insync}: "
+            "the loss of one broker would stop it"
+        )
+    if min_insync < MIN_INSYNC_REPLICAS:
+        fatal.append(
+            f"min.insync.replicas is {min_insync}: an acknowledged tweet could be on one broker only"
+        )
+    for key, why in (
+        ("message.timestamp.type", "retention would count from the tweet's date"),
+        ("unclean.leader.election.enable", "acknowledged tweets could be lost"),
+    ):
+        if actual.config[key] != wanted.config[key]:
+            fatal.append(f"{key} is {actual.config[key]}, not {wanted.config[key]}: {why}")
+
+    command = f"kafka-configs --bootstrap-server {servers} --alter --topic {wanted.name} --add-config"
+    mild = [
+        f"topic {wanted.name}: {key} is {actual.config[key]}, not {wanted.config[key]}; "
+        f"to change it: {command} {key}={wanted.config[key]}"
+        for key in ("retention.ms", "max.message.bytes")
+        if actual.config[key] != wanted.config[key]
+    ]
+    if actual.partitions != wanted.partitions:
+        mild.append(
+            f"topic {wanted.name} has {actual.partitions} partitions, not {wanted.partitions}; they can only "
+            f"grow: kafka-topics --bootstrap-server {servers} --alter --topic {wanted.name} --partitions N"
+        )
+    return fatal, mild
+
+
+def topic_id(admin: KafkaAdminClient, name: str) -> str | None:
+    """The id that the brokers gave this topic when it was made; None where there is no such topic.
+
+    Brokers before 2.8 give none: then the name stands for it, and a topic made anew can't be told apart.
+    """
+    found = admin.describe_topics([name])[0]
+    if found["error_code"]:
+        return None
+    id_ = str(found.get("topic_id") or "")
+    return name if not id_ or set(id_) <= {"0", "-"} else id_
+
+
+@contextlib.contextmanager
+def admin_client(settings: Settings) -> Iterator[KafkaAdminClient]:
+    """An admin client, closed afterwards. Raises UserError when no broker answers."""
+    admin = connect(KafkaAdminClient, settings, **client_options(settings))
+    try:
+        yield admin
+    finally:
+        admin.close()
+
+
+def _describe(admin: KafkaAdminClient, name: str) -> Topic | None:
+    found: dict[str, Any] = admin.describe_topics([name])[0]
+    if found["error_code"]:
+        return None
+    resource = ConfigResource(ConfigResourceType.TOPIC, name)
+    configs = admin.describe_configs([resource], config_filter="all")
+    values = next(iter(configs.values()))[name]
+    replication = min(len(partition["replica_nodes"]) for partition in found["partitions"])
+    return Topic(name, len(found["partitions"]), replication, {k: str(v["value"]) for k, v in values.items()})
+
+
+def _create(admin: KafkaAdminClient, topic: Topic) -> Topic:
+    options = {
+        "num_partitions": topic.partitions, "replication_factor": topic.replication,
+        "configs": dict(topic.config),
+    }  # fmt: skip
+    try:
+        admin.create_topics({topic.name: options}, timeout_ms=20_000, wait_for_metadata=True)
+    except TopicAlreadyExistsError:  # another script was quicker
+        pass
+    except KafkaError as error:
+        raise UserError(f"can't make the topic {topic.name}: {error}; are all three brokers up?") from None
+    return _describe(admin, topic.name) or topic
