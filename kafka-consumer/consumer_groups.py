@@ -1,0 +1,124 @@
+"""Builds and runs one consumer group's process, or both groups as two processes."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from kafka import KafkaConsumer
+from kafka.admin import KafkaAdminClient
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+
+from dead_letter_writer import DeadLetterWriter
+from elasticsearch_index import connect_elasticsearch, ensure_index
+from elasticsearch_sink import ElasticsearchSink
+from hdfs_sink import HdfsSink
+from kafka_cluster.kafka_options import client_options, connect, consumer_options
+from kafka_cluster.settings import Settings, require_reachable
+from kafka_cluster.topics import ensure_topics, topic_id
+from poll_loop import PollLoop
+from sink import Sink, StopLoudly
+
+log = logging.getLogger(__name__)
+
+GROUPS = ("elasticsearch", "hdfs")
+
+
+def run_group(name: str, settings: Settings, from_beginning: bool, until_caught_up: bool) -> int:
+    """Run one group's process until it is told to stop, or has caught up. Returns the exit code."""
+    for warning in ensure_topics(settings):
+        log.warning("%s", warning)
+    group = settings.elasticsearch_group if name == "elasticsearch" else settings.hdfs_group
+    admin = connect(KafkaAdminClient, settings, **client_options(settings))
+    sink = _build_sink(name, settings, group, admin)
+    consumer = connect(
+        KafkaConsumer, settings, **consumer_options(settings, group),
+        partition_assignment_strategy=[CooperativeStickyAssignor],
+    )  # fmt: skip
+    loop = PollLoop(consumer, settings.topic, sink, from_beginning, until_caught_up)
+    _stop_on_signals(loop)
+    log.info("%s: group %s reads %s", name, group, settings.topic)
+    try:
+        loop.run()
+    except StopLoudly as error:
+        log.error("%s stops: %s", name, error)
+        return 1
+    finally:
+        admin.close()
+        log.info("%s: ended: %s", name, loop.summary())
+    return 0
+
+
+def set_up_elasticsearch(settings: Settings) -> None:
+    """Make template, first index and alias, as a user who may."""
+    ensure_index(connect_elasticsearch(settings), settings)
+    log.info("elasticsearch: template, index and alias %s are there", settings.elasticsearch_alias)
+
+
+def run_both(arguments: list[str]) -> int:
+    """Run each group in a process of its own; one that ends does not end the other. Returns the highest exit code."""
+    script = str(Path(__file__).with_name("consumer.py"))
+    # In sessions of their own, so that Ctrl-C reaches us alone and each is told to stop just once.
+    processes = {
+        name: subprocess.Popen(
+            [sys.executable, script, "--group", name, *arguments],
+            env=os.environ | {"consumer_parent": str(os.getpid())}, start_new_session=True,
+        )
+        for name in GROUPS
+    }  # fmt: skip
+
+    def stop(*_: object) -> None:
+        for process in processes.values():
+            if process.poll() is None:
+                process.terminate()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    running = dict(processes)
+    while running:
+        for name, process in list(running.items()):
+            if process.poll() is not None:
+                del running[name]
+                if process.returncode and running:
+                    log.warning("%s ended with exit code %d; %s goes on", name, process.returncode, *running)
+        time.sleep(0.1)
+    return max(abs(process.returncode) for process in processes.values())
+
+
+def _build_sink(name: str, settings: Settings, group: str, admin: KafkaAdminClient) -> Sink:
+    lock = threading.Lock()
+
+    def current_topic_id() -> str | None:
+        with lock:  # asked from several workers
+            return topic_id(admin, settings.topic)
+
+    if name == "elasticsearch":
+        client = connect_elasticsearch(settings, ElasticsearchSink.workers)
+        ensure_index(client, settings)
+        return ElasticsearchSink(settings, client, DeadLetterWriter(settings, group, current_topic_id))
+    require_reachable(settings.webhdfs_url, "HDFS (its NameNode)", "webhdfs_url")
+    return HdfsSink(settings, current_topic_id)
+
+
+def _stop_on_signals(loop: PollLoop) -> None:
+    def stop(*_: object) -> None:
+        if loop.stop.is_set():
+            os._exit(130)  # asked twice: what is not committed is read again
+        loop.stop.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    parent = os.environ.get("consumer_parent")
+    if parent:
+        threading.Thread(target=_follow, args=(int(parent), loop), daemon=True).start()
+
+
+def _follow(parent: int, loop: PollLoop) -> None:
+    """End with the process that started us, even if that was killed."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    loop.stop.set()

@@ -1,0 +1,105 @@
+"""The client for Elasticsearch, and what must be there before the first tweet: template, first index, alias."""
+
+import json
+import time
+from pathlib import Path
+
+from elastic_transport import ConnectionError as NotConnected
+from elastic_transport import ConnectionTimeout
+from elasticsearch import ApiError, AuthorizationException, BadRequestError, Elasticsearch
+
+from kafka_cluster.script import UserError
+from kafka_cluster.settings import Settings, require_reachable
+
+INDEX_FILE = Path(__file__).with_name("tweet-index.json")
+READY_SECONDS = 60.0
+
+
+def connect_elasticsearch(settings: Settings, connections: int = 4) -> Elasticsearch:
+    """A client that repeats nothing by itself. Raises UserError when nothing answers, or the password is wrong."""
+    if not settings.elasticsearch_password:
+        raise UserError(
+            "elasticsearch_password is not set: put it into .env (python3 kafka-cluster/cluster.py init does)"
+        )
+    require_reachable(settings.elasticsearch_url, "Elasticsearch", "elasticsearch_url")
+    client = Elasticsearch(
+        settings.elasticsearch_url,
+        basic_auth=(settings.elasticsearch_user, settings.elasticsearch_password),
+        connections_per_node=connections, max_retries=0, retry_on_timeout=False, request_timeout=30,
+    )  # fmt: skip
+    _wait_until_it_answers(client, settings)
+    return client
+
+
+def ensure_index(client: Elasticsearch, settings: Settings) -> None:
+    """Put template, first index and alias where they are missing; a user without that right only checks.
+
+    Raises UserError where the alias can't be had.
+    """
+    alias = settings.elasticsearch_alias
+    try:
+        client.indices.put_index_template(name=alias, **index_template(settings))
+        if not client.indices.exists_alias(name=alias):
+            _create_first_index(client, alias)
+    except AuthorizationException:
+        if not client.indices.exists_alias(name=alias):
+            raise UserError(
+                f"there is no alias {alias}, and {settings.elasticsearch_user} may not make it: "
+                "an administrator runs  python3 kafka-consumer/consumer.py --setup"
+            ) from None
+    except BadRequestError as error:
+        raise UserError(f"Elasticsearch refuses the index {alias}-000001: {error}") from None
+
+
+def index_template(settings: Settings) -> dict:
+    """The body of the index template: tweet-index.json with pattern, shards and replicas."""
+    body = json.loads(INDEX_FILE.read_text(encoding="utf-8"))
+    body.setdefault("settings", {}).update(
+        number_of_shards=settings.elasticsearch_shards, number_of_replicas=settings.elasticsearch_replicas
+    )
+    return {
+        "index_patterns": [f"{settings.elasticsearch_alias}-*"],
+        "template": {"settings": body["settings"], "mappings": body["mappings"]},
+        # above the built-in templates of the server; a longer alias is the more particular one
+        "priority": 500 + len(settings.elasticsearch_alias),
+    }
+
+
+def refusal(who: str, kind: str) -> UserError:
+    """The error for a wrong password or a missing privilege."""
+    return UserError(
+        f"Elasticsearch refuses {who} ({kind}): check elasticsearch_user and elasticsearch_password in .env"
+    )
+
+
+def _create_first_index(client: Elasticsearch, alias: str) -> None:
+    if client.indices.exists(index=alias):
+        raise UserError(
+            f"{alias} is an index in Elasticsearch, not an alias: move its documents to {alias}-000001 "
+            "and delete it, or set elasticsearch_alias to another name"
+        )
+    try:
+        client.indices.create(index=f"{alias}-000001", aliases={alias: {"is_write_index": True}})
+    except BadRequestError as error:
+        if error.error != "resource_already_exists_exception":
+            raise
+        client.indices.put_alias(index=f"{alias}-000001", name=alias, is_write_index=True)
+
+
+def _wait_until_it_answers(client: Elasticsearch, settings: Settings) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        try:
+            client.cluster.health(timeout="5s")  # `info()` is not in the native distribution
+            return
+        except ApiError as error:
+            if error.status_code in (401, 403):
+                raise refusal(
+                    f"{settings.elasticsearch_url} as {settings.elasticsearch_user}", str(error.error)
+                ) from None
+            reason = str(error.error)
+        except (NotConnected, ConnectionTimeout) as error:
+            reason = type(error).__name__
+        if time.monotonic() > deadline:
+            raise UserError(f"Elasticsearch at {settings.elasticsearch_url} does not get ready: {reason}")
+        time.sleep(0.5)

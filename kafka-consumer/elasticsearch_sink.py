@@ -1,0 +1,121 @@
+"""Group A: each tweet id is in Elasticsearch exactly once, or its record in the dead-letter topic."""
+
+import logging
+import random
+from collections import Counter
+from collections.abc import Callable
+from threading import Event
+from typing import Any
+
+from elastic_transport import ConnectionError as NotConnected
+from elastic_transport import ConnectionTimeout, ObjectApiResponse
+from elasticsearch import ApiError, Elasticsearch
+from tweet_document import tweet_action
+
+from elasticsearch_index import refusal
+from kafka_cluster.message import NotATweet
+from kafka_cluster.settings import Settings
+from sink import Cancelled, Written
+
+log = logging.getLogger(__name__)
+
+DeadLetters = Callable[[list[tuple[Any, str]]], None]
+Action = tuple[Any, bytes]
+"""A record and its two lines of a _bulk body."""
+
+LONGEST_PAUSE_SECONDS = 5.0
+# Wait and try again: queues full, disk watermark, an index set read-only, shards or nodes away, an operator's slip.
+WAIT_STATUS = {404, 408, 429, 500, 502, 503, 504}
+WAIT_ERRORS = {"cluster_block_exception", "index_closed_exception", "unavailable_shards_exception"}
+ANSWER = "items.create.status,items.create.error.type,items.create.error.reason"
+
+
+class ElasticsearchSink:
+    """Creates documents with `_bulk`; a tweet that is there already (409) is as good as created."""
+
+    name, verb, fenced, workers = "elasticsearch", "indexed", False, 2
+    flush_bytes, flush_seconds, max_write_bytes = 2 << 20, 0.5, 4 << 20
+
+    def __init__(self, settings: Settings, client: Elasticsearch, dead_letters: DeadLetters) -> None:
+        self._client, self._dead_letters = client, dead_letters
+        self._alias = settings.elasticsearch_alias
+        self._who = f"{settings.elasticsearch_url} as {settings.elasticsearch_user}"
+
+    def claim(self, partition: int) -> None:
+        """Nothing to claim: Kafka's committed offset says where to go on, and the ids are the fence."""
+
+    def still_held(self, claim: None) -> bool:
+        """Nothing is held."""
+        return True
+
+    def write(self, claim: None, records: list[Any], cancelled: Event) -> Written:
+        """Index records. Returns when each is there or its dead letter acknowledged; waits as long as it takes."""
+        written, poison = Written(), []
+        actions: list[Action] = []
+        for record in records:
+            try:
+                id_, document = tweet_action(record.value, record.headers)
+                actions.append((record, b'{"create":{"_id":"%s"}}\n%s\n' % (id_.encode(), document)))
+            except NotATweet as error:
+                poison.append((record, str(error)))
+        pause = 0.25
+        while actions:
+            actions, complaint = self._bulk(actions, written, poison)
+            if actions:
+                log.warning("elasticsearch: %s; %d tweets wait", complaint, len(actions))
+                if cancelled.wait(pause * random.uniform(0.5, 1)):
+                    raise Cancelled
+                pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
+        if poison:
+            self._dead_letters(poison)
+            written.dead += len(poison)
+        return written
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._client.close()
+
+    def _bulk(self, actions: list[Action], written: Written, poison: list) -> tuple[list[Action], str]:
+        """Send actions once; returns those to be sent again, and why."""
+        try:
+            answer: ObjectApiResponse = self._client.bulk(
+                index=self._alias, require_alias=True, filter_path=ANSWER,
+                operations=b"".join(lines for _, lines in actions),  # type: ignore[arg-type]
+            )  # fmt: skip
+        except (NotConnected, ConnectionTimeout) as error:
+            return actions, f"no answer ({type(error).__name__})"
+        except ApiError as error:
+            return self._whole_request_refused(error, actions, written, poison)
+        again, reasons = [], Counter[str]()
+        for action, item in zip(actions, answer["items"], strict=True):
+            result = item["create"]
+            status, fault = result["status"], result.get("error", {})
+            if status < 300:
+                written.new += 1
+            elif status == 409:
+                written.existing += 1
+            elif status in WAIT_STATUS or fault.get("type") in WAIT_ERRORS:
+                again.append(action)
+                reasons[f"{status} {fault.get('type')}"] += 1
+            elif status in (401, 403):
+                raise refusal(self._who, f"{status} {fault.get('type')}")
+            else:
+                poison.append((action[0], f"{status} {fault.get('type')}: {fault.get('reason')}"))
+        return again, ", ".join(f"{count} x {reason}" for reason, count in reasons.items())
+
+    def _whole_request_refused(
+        self, error: ApiError, actions: list[Action], written: Written, poison: list
+    ) -> tuple[list[Action], str]:
+        kind = f"{error.status_code} {error.error}"
+        if error.status_code in (401, 403) and error.error not in WAIT_ERRORS:
+            raise refusal(self._who, kind)
+        if error.status_code not in (400, 413) or error.error in WAIT_ERRORS:
+            return actions, kind
+        if len(actions) == 1:
+            poison.append((actions[0][0], kind))
+            return [], ""
+        # one action spoils the request, or it is too large: halve until the bad one is found
+        middle = len(actions) // 2
+        first, why = self._bulk(actions[:middle], written, poison)
+        second, why_not = self._bulk(actions[middle:], written, poison)
+        return first + second, why or why_not

@@ -1,0 +1,91 @@
+"""WebHDFS as group B needs it: clear answers, time-outs, and requests that are sent once."""
+
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import hdfs
+from hdfs.client import _Request
+from requests.exceptions import RequestException
+
+CONNECT_SECONDS, READ_SECONDS = 3.05, 20.0
+RETRY_SECONDS = 20.0  # a dead DataNode is handed out until its heartbeat is 3 s old
+
+
+class NotYes(Exception):
+    """A NameNode's answer that is not a clear yes."""
+
+
+class HdfsClient(hdfs.InsecureClient):
+    """The client of one NameNode address; with several, `hdfs` would send a request again by itself."""
+
+    _concat = _Request("POST")  # `hdfs` 2.7.3 has none
+
+    def __init__(self, url: str, user: str) -> None:
+        super().__init__(url, user=user, timeout=(CONNECT_SECONDS, READ_SECONDS))
+
+    def folder(self, path: str) -> dict[str, dict]:
+        """Name -> FileStatus of what a folder holds; {} where there is no such folder.
+
+        Only FileNotFoundException means empty: a NameNode that is starting must not look like an empty archive.
+        """
+        try:
+            return dict(self.list(path, status=True))
+        except hdfs.HdfsError as error:
+            if error.exception != "FileNotFoundException":
+                raise
+            return {}
+
+    def exists(self, path: str) -> bool:
+        """True if there is such a file or folder; raises where that is not known."""
+        try:
+            self.status(path)
+        except hdfs.HdfsError as error:
+            if error.exception != "FileNotFoundException":
+                raise
+            return False
+        return True
+
+    def make_folder(self, path: str) -> None:
+        """MKDIRS, sent once. Raises NotYes, or what the request raised."""
+        self._yes("MKDIRS", self._mkdirs(path))
+
+    def move(self, source: str, target: str) -> None:
+        """RENAME, sent once. Raises NotYes where the answer is false."""
+        self._yes("RENAME", self._rename(source, destination=target))
+
+    def join(self, target: str, sources: list[str]) -> None:
+        """CONCAT: append the sources, of the same folder, to the target, in order; they are gone afterwards."""
+        self._concat(target, sources=",".join(sources))
+
+    def discard(self, path: str) -> None:
+        """Delete a file or an empty folder, if it can be done: only for what nobody will miss."""
+        with contextlib.suppress(hdfs.HdfsError, RequestException):
+            self.delete(path)
+
+    def read_end(self, path: str, length: int, size: int) -> bytes:
+        """The last `length` bytes of a file of `size` bytes; tried again where a DataNode has just died."""
+
+        def read() -> bytes:
+            with self.read(path, offset=max(0, size - length), length=min(length, size)) as reader:
+                return reader.read()
+
+        return persistently(read)
+
+    @staticmethod
+    def _yes(step: str, response: Any) -> None:
+        if response.json().get("boolean") is not True:
+            raise NotYes(f"{step}: the answer is false")
+
+
+def persistently(attempt: Callable[[], Any]) -> Any:
+    """Call until it works, for 20 s at most. Only for what may safely be repeated."""
+    deadline = time.monotonic() + RETRY_SECONDS
+    while True:
+        try:
+            return attempt()
+        except (hdfs.HdfsError, RequestException):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.3)

@@ -1,0 +1,160 @@
+"""Group B: each record of the topic is in HDFS exactly once. docs/hdfs-protocol.md explains every step.
+
+The fence is the name of a folder: an owner writes below `epoch=<k>-<uuid>.open`; the next owner renames it, and
+whatever the old one still sends finds no such folder. The numbers in comments are the protocol's steps.
+"""
+
+import itertools
+import logging
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Any
+
+from hdfs_archive import Epoch, date_of, line, offset_of, piece_name, staging_folder, topic_folder
+from hdfs_client import HdfsClient, NotYes, persistently
+from kafka_cluster.settings import Settings
+from sink import StopLoudly, Written
+
+log = logging.getLogger(__name__)
+
+PIECES_TO_JOIN = 64
+TAIL_BYTES = 64 << 10
+
+
+@dataclass
+class Claim:
+    """An owned partition: the open folder, the next offset to store, and the pieces of the current date."""
+
+    folder: str
+    next: int
+    date: str = ""
+    pieces: list[str] = field(default_factory=list)
+
+
+class HdfsSink:
+    """Appends records to the archive. One worker: bodies are up to `hdfs_flush_bytes` each."""
+
+    name, verb, fenced, workers = "hdfs", "stored", True, 1
+
+    def __init__(self, settings: Settings, current_topic_id: Callable[[], str | None]) -> None:
+        self.flush_bytes = self.max_write_bytes = settings.hdfs_flush_bytes
+        self.flush_seconds = settings.hdfs_flush_seconds
+        self._client = HdfsClient(settings.webhdfs_url, settings.hdfs_user)
+        self._current_topic_id = current_topic_id
+        self._topic_id = current_topic_id()
+        self._folder = topic_folder(settings.hdfs_root, settings.topic, str(self._topic_id))
+        self._staging = staging_folder(settings.hdfs_root)
+
+    def claim(self, partition: int) -> Claim:
+        """Become the owner of a partition. Anything but a clear yes raises: claim again, from the start."""
+        folder = f"{self._folder}/partition={partition}"
+        mine = Epoch.after(epochs_in(self._client.folder(folder)))  # 1
+        self._client.make_folder(f"{folder}/{mine.open}")  # 2
+        names = self._client.folder(folder)  # 3
+        others = set(epochs_in(names)) - {mine}
+        if any(epoch > mine for epoch in others):
+            raise NotYes("another owner has come")
+        for epoch in others:  # 4
+            if epoch.open in names:
+                self._client.move(f"{folder}/{epoch.open}", f"{folder}/{epoch.sealed}")
+        following = self._next_offset(folder, sorted(others, reverse=True))  # 5
+        log.info("hdfs: partition %d claimed, epoch %d, offset %d is next", partition, mine.number, following)
+        return Claim(f"{folder}/{mine.open}", following)
+
+    def still_held(self, claim: Claim) -> bool:
+        """True while no later owner has sealed the folder."""
+        return self._client.exists(claim.folder)
+
+    def write(self, claim: Claim, records: list[Any], cancelled: Event) -> Written:
+        """Store consecutive records; those below the claim's `next` are there already."""
+        fresh = [record for record in records if record.offset >= claim.next]
+        if fresh:
+            self._check_topic()
+        for date, batch in by_date(fresh, claim.date):
+            self._append(claim, date, batch)
+        return Written(new=len(fresh), existing=len(records) - len(fresh))
+
+    def close(self) -> None:
+        """Nothing is kept open between requests."""
+
+    def _check_topic(self) -> None:
+        # Fetches go by name: Kafka does not stop a consumer whose topic was made anew. The question is asked
+        # after the last record of the batch was polled, so an unchanged id vouches for all of them.
+        if self._current_topic_id() != self._topic_id:
+            raise StopLoudly(
+                "the topic was made anew while it was read; start the consumer again to archive the new one"
+            )
+
+    def _append(self, claim: Claim, date: str, batch: list[Any]) -> None:
+        name = piece_name(batch[0].offset)
+        staged, target = self._stage(name, b"".join(map(line, batch))), f"{claim.folder}/dt={date}"
+        # 6: RENAME makes no parents, so a sealed epoch takes nothing more; never MKDIRS or CREATE in here.
+        if date == claim.date:
+            self._client.move(f"{staged}/{name}", f"{target}/{name}")
+            self._client.discard(staged)
+        else:
+            self._client.move(staged, target)
+            claim.date, claim.pieces = date, []
+        claim.next = batch[-1].offset + 1
+        claim.pieces.append(f"{target}/{name}")
+        if len(claim.pieces) >= PIECES_TO_JOIN:
+            self._join(claim)
+
+    def _stage(self, name: str, body: bytes) -> str:
+        """CREATE a folder that holds the file. Repeated only here, each time under a fresh name."""
+
+        def create() -> str:
+            folder = f"{self._staging}/{uuid.uuid4().hex}"
+            self._client.write(f"{folder}/{name}", data=body, overwrite=False)
+            return folder
+
+        return persistently(create)
+
+    def _join(self, claim: Claim) -> None:
+        """7: tidies up only. After an unclear answer the pieces are left as they are, and a new target begins."""
+        target, *sources = claim.pieces
+        claim.pieces = []
+        try:
+            self._client.join(target, sources)
+            claim.pieces = [target]
+        except Exception as error:
+            log.warning("hdfs: joining %d pieces: %s", len(sources), error)
+
+    def _next_offset(self, folder: str, sealed: list[Epoch]) -> int:
+        for epoch in sealed:
+            path = f"{folder}/{epoch.sealed}"
+            dates = [name for name in self._client.folder(path) if name.startswith("dt=")]
+            if dates:
+                path = f"{path}/{max(dates)}"
+                name, status = max(self._client.folder(path).items())
+                return self._last_offset(f"{path}/{name}", status["length"]) + 1
+        return 0
+
+    def _last_offset(self, path: str, size: int) -> int:
+        length = TAIL_BYTES
+        while True:
+            end = self._client.read_end(path, length, size)
+            if not end.endswith(b"\n"):
+                raise NotYes(f"{path} does not end in a line")
+            head, _, last = end[:-1].rpartition(b"\n")
+            if head or length >= size:
+                return offset_of(last)
+            length *= 16
+
+
+def by_date(records: list[Any], date: str) -> Iterator[tuple[str, list[Any]]]:
+    """Split records by the UTC date of their arrival, which never goes back behind `date` or itself.
+
+    So the last piece of an epoch is in its greatest date, where the next owner looks for it.
+    """
+    dates = itertools.accumulate((date_of(record.timestamp) for record in records), max, initial=date)
+    next(dates)
+    for day, group in itertools.groupby(zip(dates, records, strict=True), key=lambda pair: pair[0]):
+        yield day, [record for _, record in group]
+
+
+def epochs_in(names: Any) -> list[Epoch]:
+    """The epochs among a partition folder's names, open or sealed."""
+    return [epoch for name in names if (epoch := Epoch.parse(name))]

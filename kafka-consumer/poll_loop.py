@@ -1,0 +1,352 @@
+"""The loop of one consumer process: polls Kafka without pause, lets a sink's workers write, commits what is done."""
+
+import logging
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+from threading import Event
+from typing import Any
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka.errors import AuthorizationError, KafkaError
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from kafka_cluster.script import UserError
+from lane import Lane
+from sink import Cancelled, Sink, StopLoudly, Written
+
+log = logging.getLogger(__name__)
+
+POLL_MS = 100
+KAFKA_TIMEOUT_MS = 3_000  # of what we ask in the poll thread; the client's own default is up to 305 s
+COMMIT_SECONDS = 1.0
+REPORT_SECONDS = 5.0
+BUFFERED_FLUSHES = 3  # pause fetching when so many flushes' worth of bytes is held
+DRAIN_SECONDS = 10.0
+BEYOND_END_TRIES = 8
+
+
+class RebalanceNotes(ConsumerRebalanceListener):
+    """Takes notes for the poll thread: callbacks run on the client's I/O loop, where nothing may block."""
+
+    def __init__(self, consumer: KafkaConsumer) -> None:
+        self._consumer = consumer
+        self.notes: SimpleQueue[tuple[str, list[TopicPartition]]] = SimpleQueue()
+
+    def on_partitions_assigned(self, assigned: Any) -> None:
+        """Paused at once: nothing may be handed out before the poll thread has a lane for it."""
+        self._consumer.pause(*assigned)
+        self.notes.put(("assigned", list(assigned)))
+
+    def on_partitions_revoked(self, revoked: Any) -> None:
+        """Given up in good order."""
+        self.notes.put(("revoked", list(revoked)))
+
+    def on_partitions_lost(self, lost: Any) -> None:
+        """Taken away while we were silent: others may own them by now."""
+        self.notes.put(("lost", list(lost)))
+
+
+class PollLoop:
+    """Moves the records of one topic through a sink. `stop` may be set from a signal handler."""
+
+    def __init__(
+        self, consumer: KafkaConsumer, topic: str, sink: Sink, from_beginning: bool = False,
+        until_caught_up: bool = False,
+    ) -> None:  # fmt: skip
+        self._consumer, self._topic, self._sink = consumer, topic, sink
+        self._listener = RebalanceNotes(consumer)
+        self._workers = ThreadPoolExecutor(sink.workers, thread_name_prefix=sink.name)
+        self._lanes: dict[TopicPartition, Lane] = {}
+        self._from_beginning, self._until_caught_up = from_beginning, until_caught_up
+        self._read_again: set[TopicPartition] = set()
+        self._targets: dict[TopicPartition, int] = {}
+        self._paused = False
+        self._next_commit = self._next_check = 0.0
+        self._reported_at, self._reported = time.monotonic(), 0
+        self.written = Written()
+        self.stop = Event()
+
+    def run(self) -> None:
+        """Run until `stop` is set or the group has caught up. Raises StopLoudly or UserError."""
+        if self._until_caught_up:
+            self._targets = self._end_offsets()
+        self._consumer.subscribe([self._topic], listener=self._listener)
+        try:
+            while not (self.stop.is_set() or self._caught_up()):
+                self._turn(self._poll())
+            self._drain()
+        finally:
+            for lane in self._lanes.values():
+                lane.cancelled.set()
+            self._workers.shutdown(wait=False, cancel_futures=True)
+            self._consumer.close(autocommit=False, timeout_ms=5_000)
+            self._sink.close()
+
+    # one turn
+
+    def _poll(self) -> dict[TopicPartition, list[Any]]:
+        try:
+            return self._consumer.poll(timeout_ms=POLL_MS)
+        except AuthorizationError as error:
+            raise UserError(f"Kafka refuses: {error}") from None
+        except KafkaError as error:
+            log.warning("%s: Kafka: %s; trying on", self._sink.name, error)
+            time.sleep(0.5)
+            return {}
+
+    def _turn(self, records: dict[TopicPartition, list[Any]]) -> None:
+        now = time.monotonic()
+        self._follow_rebalances()
+        for tp, batch in records.items():
+            lane = self._lanes.get(tp)
+            if lane and lane.active and not lane.add(batch, now):
+                self._forget(lane, f"offsets {lane.expected} and following are missing from what Kafka gave")
+        for lane in list(self._lanes.values()):
+            if lane.job and lane.job.done():
+                self._finish(lane)
+        self._start_claims(now)
+        self._start_writes(now)
+        self._hold_back()
+        if now >= self._next_commit:
+            self._commit()
+            self._report(now)
+
+    def _follow_rebalances(self) -> None:
+        while not self._listener.notes.empty():
+            what, partitions = self._listener.notes.get()
+            for tp in partitions:
+                lane = self._lanes.get(tp)
+                if what == "assigned":
+                    self._assigned(tp, lane)
+                elif lane and what == "revoked" and self._sink.fenced:
+                    lane.assigned = False  # the claim is kept: if the partition comes back it may still hold
+                    lane.stop()
+                elif lane:
+                    lane.cancelled.set()
+                    del self._lanes[tp]
+            log.info("%s: %s %s", self._sink.name, what, sorted(tp.partition for tp in partitions))
+
+    def _assigned(self, tp: TopicPartition, lane: Lane | None) -> None:
+        lane = self._lanes[tp] = lane or Lane(tp)
+        lane.stop()  # paused by the listener: until it is activated, or activated again
+        lane.assigned, lane.committed, lane.due_at = True, None, 0.0
+
+    # claims
+
+    def _start_claims(self, now: float) -> None:
+        for lane in self._lanes.values():
+            if lane.active or not lane.assigned or lane.job or lane.due_at > now:
+                continue
+            try:
+                self._start_claim(lane)
+            except KafkaError as error:  # rebalancing, or no longer ours: poll, then see
+                pause = lane.back_off(now)
+                log.info(
+                    "%s: partition %d later (%.1f s): %s", self._sink.name, lane.tp.partition, pause, error
+                )
+                return
+
+    def _start_claim(self, lane: Lane) -> None:
+        if not self._sink.fenced:
+            self._activate(lane)
+        elif lane.claim:
+            lane.job = self._workers.submit(self._resume, lane.claim)
+        else:
+            self._confirm_membership(lane.tp)
+            lane.job = self._workers.submit(self._sink.claim, lane.tp.partition)
+
+    def _resume(self, claim: Any) -> Any:
+        return claim if self._sink.still_held(claim) else None
+
+    def _confirm_membership(self, tp: TopicPartition) -> None:
+        # The coordinator takes a commit from a living member of this generation only: without this, a process
+        # that was frozen past its session would seal the epoch of the partition's new owner.
+        committed = self._consumer.committed(tp, timeout_ms=KAFKA_TIMEOUT_MS) or 0
+        self._consumer.commit({tp: OffsetAndMetadata(committed, "", -1)}, timeout_ms=KAFKA_TIMEOUT_MS)
+
+    def _activate(self, lane: Lane) -> None:
+        start = self._checked_start(lane) if self._sink.fenced else lane.done
+        if self._from_beginning and lane.tp not in self._read_again:
+            self._read_again.add(lane.tp)
+            start = self._consumer.beginning_offsets([lane.tp], timeout_ms=KAFKA_TIMEOUT_MS)[lane.tp]
+        if start is not None:
+            self._consumer.seek(lane.tp, start)
+        lane.start_at(start)
+        self._consumer.resume(lane.tp)
+
+    def _checked_start(self, lane: Lane) -> int:
+        first = self._consumer.beginning_offsets([lane.tp], timeout_ms=KAFKA_TIMEOUT_MS)[lane.tp]
+        end = self._consumer.end_offsets([lane.tp], timeout_ms=KAFKA_TIMEOUT_MS)[lane.tp]
+        if lane.claim.next > end:
+            raise BeyondEnd(f"{self._sink.name} goes on at {lane.claim.next}, the log ends at {end}")
+        if lane.claim.next < first:
+            log.error(
+                "%s: partition %d: offsets %d to %d were deleted by Kafka's retention before they were %s",
+                self._sink.name, lane.tp.partition, lane.claim.next, first - 1, self._sink.verb,
+            )  # fmt: skip
+        return max(lane.claim.next, first)
+
+    # writes
+
+    def _start_writes(self, now: float) -> None:
+        sink, lanes = self._sink, [lane for lane in self._lanes.values() if lane.records and lane.active]
+        free = sink.workers - sum(1 for lane in self._lanes.values() if lane.job)
+        full = sum(lane.waiting_bytes for lane in lanes) >= sink.flush_bytes
+        for lane in sorted(lanes, key=lambda lane: -lane.waiting_bytes):
+            old = now - lane.oldest_at >= sink.flush_seconds or self.stop.is_set()
+            if free > 0 and not lane.job and (full or old or self._at_target(lane)):
+                batch = lane.take(sink.max_write_bytes, now)
+                lane.job = self._workers.submit(self._write, lane, batch)
+                free -= 1
+                full = False
+
+    def _write(self, lane: Lane, batch: list[Any]) -> tuple[int, Written]:
+        return batch[-1].offset + 1, self._sink.write(lane.claim, batch, lane.cancelled)
+
+    def _finish(self, lane: Lane) -> None:
+        job: Future = lane.job  # type: ignore[assignment]
+        lane.job = None
+        try:
+            result = job.result()
+            if isinstance(result, tuple):
+                self.written += result[1]
+                if lane.active:
+                    lane.wrote(result[0])
+            else:
+                lane.claim = result
+                if result and lane.assigned:
+                    self._activate(lane)
+        except (StopLoudly, UserError):
+            raise
+        except Cancelled:
+            pass
+        except BeyondEnd as error:
+            self._forget(lane, str(error))
+            if lane.failures >= BEYOND_END_TRIES:
+                raise StopLoudly(f"{error}: this is not the topic that was read before") from None
+        except Exception as error:
+            self._forget(lane, f"{type(error).__name__}: {str(error)[:300]}")
+
+    def _forget(self, lane: Lane, why: str) -> None:
+        """The one recovery rule: give the claim up, poll Kafka, and claim again if the partition is still ours."""
+        log.warning("%s: partition %d starts anew: %s", self._sink.name, lane.tp.partition, why)
+        lane.stop()
+        lane.claim = None
+        if lane.assigned:
+            if lane.tp in self._consumer.assignment():
+                self._consumer.pause(lane.tp)
+            lane.back_off(time.monotonic())
+
+    def _hold_back(self) -> None:
+        held = sum(lane.waiting_bytes + lane.writing_bytes for lane in self._lanes.values())
+        limit = self._sink.flush_bytes * BUFFERED_FLUSHES
+        active = [lane.tp for lane in self._lanes.values() if lane.active]
+        if held > limit and not self._paused:
+            self._consumer.pause(*active)
+            self._paused = True
+        elif held < limit // 2 and self._paused:
+            self._consumer.resume(*active)
+            self._paused = False
+
+    # offsets
+
+    def _commit(self) -> None:
+        self._next_commit = time.monotonic() + COMMIT_SECONDS
+        moved = {
+            lane.tp: lane.done
+            for lane in self._lanes.values()
+            if lane.assigned and lane.active and lane.done not in (None, lane.committed)
+        }
+        if not moved:
+            return
+        try:
+            self._consumer.commit(
+                {tp: OffsetAndMetadata(done, "", -1) for tp, done in moved.items()},
+                timeout_ms=KAFKA_TIMEOUT_MS,
+            )
+        except (
+            KafkaError
+        ) as error:  # finished work only, so a later commit, or the next owner, makes up for it
+            log.debug("%s: commit: %s", self._sink.name, error)
+        else:
+            for tp, done in moved.items():
+                self._lanes[tp].committed = done
+
+    @retry(
+        retry=retry_if_exception_type(KafkaError),
+        stop=stop_after_delay(30),
+        wait=wait_fixed(0.5),
+        reraise=True,
+    )
+    def _end_offsets(self) -> dict[TopicPartition, int]:
+        partitions = [
+            TopicPartition(self._topic, p) for p in self._consumer.partitions_for_topic(self._topic)
+        ]
+        return self._consumer.end_offsets(partitions)
+
+    def _at_target(self, lane: Lane) -> bool:
+        return self._until_caught_up and (lane.expected or 0) >= self._targets.get(lane.tp, 0)
+
+    def _caught_up(self) -> bool:
+        if not self._until_caught_up or time.monotonic() < self._next_check:
+            return False
+        self._next_check = time.monotonic() + 0.3
+        try:
+            if self._from_beginning and not self._lanes:
+                return False  # what is committed was committed by an earlier reading
+            return all(self._reached(tp, target) for tp, target in self._targets.items())
+        except KafkaError:
+            return False
+
+    def _reached(self, tp: TopicPartition, target: int) -> bool:
+        lane = self._lanes.get(tp)
+        if lane and lane.assigned:
+            if not lane.active or lane.records or lane.job:
+                return False
+            position = self._consumer.position(tp, timeout_ms=KAFKA_TIMEOUT_MS)
+            return position is not None and position >= target
+        committed = self._consumer.committed(tp, timeout_ms=KAFKA_TIMEOUT_MS)
+        return target == 0 or (committed or 0) >= target
+
+    def _drain(self) -> None:
+        """Write what is buffered and commit, for 10 s at most: what stays undone is read again next time."""
+        self.stop.set()
+        deadline = time.monotonic() + DRAIN_SECONDS
+        while time.monotonic() < deadline and any(lane.records or lane.job for lane in self._lanes.values()):
+            active = [lane.tp for lane in self._lanes.values() if lane.active]
+            self._consumer.pause(*active)
+            self._poll()
+            self._turn({})
+        self._commit()
+
+    # for people
+
+    def lag(self) -> int:
+        """Records of our partitions that are in the topic and not yet finished."""
+        lanes = [lane for lane in self._lanes.values() if lane.active and lane.done is not None]
+        return sum(max(0, (self._consumer.highwater(lane.tp) or 0) - (lane.done or 0)) for lane in lanes)
+
+    def _report(self, now: float) -> None:
+        seconds, total = now - self._reported_at, self.written.new + self.written.existing + self.written.dead
+        if seconds < REPORT_SECONDS or total == self._reported:
+            return
+        log.info(
+            "%s: %s, %s/s, lag %s", self._sink.name, self.summary(),
+            f"{(total - self._reported) / seconds:,.0f}", f"{self.lag():,}",
+        )  # fmt: skip
+        self._reported_at, self._reported = now, total
+
+    def summary(self) -> str:
+        """What was done so far, in words."""
+        written = self.written
+        if self._from_beginning:
+            total = written.new + written.existing + written.dead
+            text = f"read again {total:,}: {written.new:,} new, {written.existing:,} already there"
+        else:
+            text = f"{written.new:,} {self._sink.verb}, {written.existing:,} already there"
+        return text + (f", {written.dead:,} dead letters" if written.dead else "")
+
+
+class BeyondEnd(Exception):
+    """The archive goes further than the log."""
