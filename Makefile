@@ -1,0 +1,7 @@
+# Each target is one call of run.py, which works the same without make.
+PYTHON ?= python3
+
+demo test down check:
+	@$(PYTHON) run.py $@
+
+.PHONY: demo test down check

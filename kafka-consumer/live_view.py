@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""Watch the pipeline: tweets in, lag of each group, what is indexed and stored, the hashtags of the last seconds."""
+
+import argparse
+import signal
+import sys
+import time
+from dataclasses import dataclass
+
+try:
+    from elasticsearch import ApiError, Elasticsearch, TransportError
+    from kafka import KafkaConsumer, TopicPartition
+    from kafka.admin import KafkaAdminClient
+    from kafka.errors import KafkaError
+    from rich.console import Console
+    from rich.live import Live
+    from rich.table import Table
+    from rich.text import Text
+
+    from elasticsearch_index import connect_elasticsearch
+    from kafka_cluster.kafka_options import client_options, connect, consumer_options
+    from kafka_cluster.script import run
+    from kafka_cluster.settings import Settings, load_settings
+except ModuleNotFoundError as missing:
+    print(
+        f"{missing.name} is not installed: run  python3 -m pip install -r requirements.txt  in the project's folder",
+        file=sys.stderr,
+    )
+    sys.exit(2)
+
+PLAIN_SECONDS = 5.0
+IDLE_SECONDS = 4.0
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One look at the pipeline. Counts are records or documents, since the topic was made."""
+
+    at: float
+    in_topic: int
+    elasticsearch_lag: int
+    hdfs_lag: int
+    indexed: int
+    hashtags: tuple[tuple[str, int], ...]
+
+
+class Watcher:
+    """Asks Kafka and Elasticsearch; belongs to no consumer group and changes nothing."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._elasticsearch: Elasticsearch = connect_elasticsearch(settings, 1)
+        self._consumer = connect(KafkaConsumer, settings, **consumer_options(settings, None))
+        self._admin = connect(KafkaAdminClient, settings, **client_options(settings))
+
+    def look(self) -> Figures:
+        """Take the figures. Raises KafkaError while brokers are away."""
+        partitions = self._consumer.partitions_for_topic(self._settings.topic) or ()
+        ends = self._consumer.end_offsets([TopicPartition(self._settings.topic, p) for p in partitions])
+        indexed, hashtags = self._ask_elasticsearch()
+        return Figures(
+            time.monotonic(), sum(ends.values()),
+            self._lag(self._settings.elasticsearch_group, ends), self._lag(self._settings.hdfs_group, ends),
+            indexed, hashtags,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._consumer.close()
+        self._admin.close()
+        self._elasticsearch.close()
+
+    def _lag(self, group: str, ends: dict[TopicPartition, int]) -> int:
+        committed = self._admin.list_group_offsets({group: None}).get(group, {})
+        done = {tp: max(0, value.offset) for tp, value in committed.items()}
+        return sum(max(0, end - done.get(tp, 0)) for tp, end in ends.items())
+
+    def _ask_elasticsearch(self) -> tuple[int, tuple[tuple[str, int], ...]]:
+        recent = {
+            "filter": {"range": {"received_at": {"gte": "now-10s"}}},
+            "aggs": {"top": {"terms": {"field": "hashtags", "size": 6}}},
+        }
+        try:
+            answer = self._elasticsearch.search(
+                index=self._settings.elasticsearch_alias,
+                size=0,
+                track_total_hits=True,
+                aggs={"recent": recent},
+            )
+        except (ApiError, TransportError):
+            return 0, ()
+        buckets = answer["aggregations"]["recent"]["top"]["buckets"]
+        return answer["hits"]["total"]["value"], tuple((b["key"], b["doc_count"]) for b in buckets)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--until-idle", action="store_true", help="end when nothing comes in and no group lags"
+    )
+    args = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    watcher = Watcher(load_settings())
+    try:
+        watch(watcher, args.until_idle)
+    finally:
+        watcher.close()
+
+
+def watch(watcher: Watcher, until_idle: bool) -> None:
+    console = Console(highlight=False)
+    first = now = watcher.look()
+    changed_at = shown_at = now.at
+    with Live(console=console, auto_refresh=False, transient=False) as live:
+        while not (until_idle and now.in_topic and time.monotonic() - changed_at > IDLE_SECONDS):
+            time.sleep(0.5 if console.is_terminal else 1.0)
+            before = now
+            try:
+                now = watcher.look()
+            except KafkaError:
+                continue
+            if (now.in_topic, now.elasticsearch_lag, now.hdfs_lag) != (before.in_topic, 0, 0):
+                changed_at = now.at
+            if console.is_terminal:
+                live.update(as_table(first, before, now), refresh=True)
+            elif now.at - shown_at >= PLAIN_SECONDS:
+                print(as_line(before, now), flush=True)
+                shown_at = now.at
+
+
+def rate(before: Figures, now: Figures) -> float:
+    """Tweets a second into the topic between two looks."""
+    return (now.in_topic - before.in_topic) / max(0.001, now.at - before.at)
+
+
+def as_table(first: Figures, before: Figures, now: Figures) -> Table:
+    """The view on a terminal. Hashtags come from tweets: control characters never reach the terminal."""
+    table = Table(
+        box=None, show_header=False, padding=(0, 2), title=f"{now.at - first.at:.0f} s", title_justify="left"
+    )
+    table.add_row("topic", f"{rate(before, now):,.0f} tweets/s", f"{now.in_topic:,} records")
+    table.add_row("Elasticsearch", f"lag {now.elasticsearch_lag:,}", f"{now.indexed:,} indexed")
+    table.add_row("HDFS", f"lag {now.hdfs_lag:,}", f"{now.in_topic - now.hdfs_lag:,} stored")
+    table.add_row("last 10 s", Text(hashtags(now)), "")
+    return table
+
+
+def as_line(before: Figures, now: Figures) -> str:
+    """The view where there is no terminal."""
+    return (
+        f"{rate(before, now):,.0f} tweets/s in, {now.in_topic:,} in the topic; "
+        f"Elasticsearch {now.indexed:,} indexed, lag {now.elasticsearch_lag:,}; "
+        f"HDFS {now.in_topic - now.hdfs_lag:,} stored, lag {now.hdfs_lag:,}; {hashtags(now)}"
+    )
+
+
+def hashtags(now: Figures) -> str:
+    """The most used hashtags of the last ten seconds, with counts."""
+    tags = ((f"#{tag} {count}") for tag, count in now.hashtags)
+    return "  ".join("".join(c for c in tag if c.isprintable()) for tag in tags)
+
+
+if __name__ == "__main__":
+    run(main)

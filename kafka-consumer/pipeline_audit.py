@@ -1,0 +1,236 @@
+"""The audit: every record of the topic is in HDFS once, every tweet in Elasticsearch once or in the dead letters."""
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from elasticsearch import Elasticsearch, NotFoundError
+from elasticsearch.helpers import scan
+from kafka import KafkaConsumer, TopicPartition
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from archive_reader import Torn, offsets_in
+from elasticsearch_index import connect_elasticsearch
+from hdfs_archive import topic_folder
+from hdfs_client import HdfsClient
+from kafka_cluster.kafka_options import connect, consumer_options
+from kafka_cluster.message import NotATweet, Origin, dead_letter_origin, header, parse_tweet, tweet_id
+from kafka_cluster.script import UserError
+from kafka_cluster.settings import Settings, require_reachable
+from kafka_cluster.topics import admin_client, topic_id
+
+READ_TIMEOUT_SECONDS = 60
+SHOWN = 5
+
+
+@dataclass
+class Report:
+    """What was counted. `missing_*` and `doubled_*` hold ids or partition:offset, as many as there are."""
+
+    topic: str
+    first_offsets: int = 0
+    records: int = 0
+    ids: int = 0
+    indexed: int = 0
+    dead_letters: int = 0
+    refused_lines: int = 0
+    stored: int = 0
+    foreign_ids: int = 0
+    lag_elasticsearch: int = 0
+    lag_hdfs: int = 0
+    missing_in_elasticsearch: list[str] = field(default_factory=list)
+    doubled_in_elasticsearch: list[str] = field(default_factory=list)
+    missing_in_hdfs: list[str] = field(default_factory=list)
+    doubled_in_hdfs: list[str] = field(default_factory=list)
+    torn: list[str] = field(default_factory=list)
+
+    @property
+    def agrees(self) -> bool:
+        """True when nothing is missing, doubled or torn."""
+        return not any((
+            self.missing_in_elasticsearch, self.doubled_in_elasticsearch, self.missing_in_hdfs,
+            self.doubled_in_hdfs, self.torn,
+        ))  # fmt: skip
+
+    @property
+    def exit_code(self) -> int:
+        """0 all agree, 1 not, 3 a group has not got that far yet (what is doubled or torn is wrong all the same)."""
+        if self.doubled_in_elasticsearch or self.doubled_in_hdfs or self.torn:
+            return 1
+        if self.lag_elasticsearch or self.lag_hdfs:
+            return 3
+        return 0 if self.agrees else 1
+
+    def as_json(self) -> str:
+        """All figures, on one line."""
+        return json.dumps(asdict(self) | {"exit_code": self.exit_code})
+
+    def __str__(self) -> str:
+        lines = [
+            f"topic {self.topic}: {self.records:,} records, {self.ids:,} different tweets",
+            f"Elasticsearch: {self.indexed:,} of these tweets, and {self.dead_letters:,} dead letters; "
+            f"missing {_some(self.missing_in_elasticsearch)}, doubled {_some(self.doubled_in_elasticsearch)}",
+            f"HDFS: {self.stored:,} lines; missing {_some(self.missing_in_hdfs)}, "
+            f"doubled {_some(self.doubled_in_hdfs)}, torn {_some(self.torn)}",
+        ]
+        if self.refused_lines:
+            lines.append(
+                f"lines that the producer refused (in the dead-letter topic): {self.refused_lines:,}"
+            )
+        if self.first_offsets:
+            lines.append(
+                f"only a part was read: {self.first_offsets:,} older records are beyond the topic's retention"
+            )
+        if self.foreign_ids:
+            lines.append(f"Elasticsearch holds {self.foreign_ids:,} more tweets, which are not in this topic")
+        for group, lag in (("Elasticsearch", self.lag_elasticsearch), ("HDFS", self.lag_hdfs)):
+            if lag:
+                lines.append(
+                    f"the {group} group has {lag:,} records still to read; run the consumer, then audit again"
+                )
+        verdict = {
+            0: "all agree: nothing is missing, nothing is doubled",
+            1: "THEY DO NOT AGREE",
+            3: "not yet",
+        }
+        return "\n".join([*lines, verdict[self.exit_code]])
+
+
+def _some(what: list[str]) -> str:
+    if not what:
+        return "0"
+    shown = ", ".join(what[:SHOWN])
+    return f"{len(what):,} ({shown}{', ...' if len(what) > SHOWN else ''})"
+
+
+def audit(settings: Settings) -> Report:
+    """Read topic, dead letters, Elasticsearch and HDFS, the topic's end offsets first."""
+    require_reachable(settings.webhdfs_url, "HDFS (its NameNode)", "webhdfs_url")
+    elasticsearch = connect_elasticsearch(settings)
+    with admin_client(settings) as admin:
+        id_ = topic_id(admin, settings.topic)
+        if id_ is None:
+            raise UserError(f"there is no topic {settings.topic} at {','.join(settings.bootstrap_servers)}")
+        ends = _ends(settings, settings.topic)
+        report = Report(settings.topic)
+        report.lag_elasticsearch = _lag(admin, settings.elasticsearch_group, ends)
+        report.lag_hdfs = _lag(admin, settings.hdfs_group, ends)
+    origins = _dead_letters(settings, id_, report)
+    ids, firsts = _read_topic(settings, ends, origins, report)
+    _compare_elasticsearch(elasticsearch, settings.elasticsearch_alias, ids, report)
+    client = HdfsClient(settings.webhdfs_url, settings.hdfs_user)
+    folder = topic_folder(settings.hdfs_root, settings.topic, id_)
+    for tp, end in ends.items():
+        _compare_hdfs(client, folder, tp.partition, firsts[tp], end, report)
+    return report
+
+
+def _ends(settings: Settings, topic: str) -> dict[TopicPartition, int]:
+    consumer = connect(KafkaConsumer, settings, **consumer_options(settings, None))
+    try:
+        partitions = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or ()]
+        return consumer.end_offsets(partitions)
+    finally:
+        consumer.close()
+
+
+def _lag(admin: KafkaAdminClient, group: str, ends: dict[TopicPartition, int]) -> int:
+    try:
+        committed = admin.list_group_offsets({group: None})[group]
+    except KafkaError:
+        committed = {}
+    done = {tp: getattr(value, "offset", 0) for tp, value in committed.items()}
+    return sum(max(0, end - max(0, done.get(tp, 0))) for tp, end in ends.items())
+
+
+def _records(settings: Settings, ends: dict[TopicPartition, int]) -> Any:
+    """Yield the records below the end offsets, from the start of the log."""
+    consumer = connect(KafkaConsumer, settings, **consumer_options(settings, None))
+    try:
+        consumer.assign(list(ends))
+        consumer.seek_to_beginning()
+        left = {tp for tp, end in ends.items() if end > consumer.position(tp)}
+        silent = 0
+        while left:
+            batch = consumer.poll(timeout_ms=1000)
+            silent = 0 if batch else silent + 1
+            if silent > READ_TIMEOUT_SECONDS:
+                raise UserError(f"Kafka gives no records of {settings.topic} any more: are all brokers up?")
+            for tp, records in batch.items():
+                yield from (record for record in records if record.offset < ends[tp])
+                if records[-1].offset + 1 >= ends[tp]:
+                    left.discard(tp)
+                    consumer.pause(tp)
+    finally:
+        consumer.close()
+
+
+def _dead_letters(settings: Settings, id_: str, report: Report) -> set[tuple[int, int]]:
+    """Count the dead letters; returns the origins (partition, offset) of group A's from this topic."""
+    origins: set[tuple[int, int]] = set()
+    for record in _records(settings, _ends(settings, settings.dead_letter_topic)):
+        origin = dead_letter_origin(record.headers)
+        if origin is None:
+            report.refused_lines += 1
+        elif _ours(origin, settings, id_) and header(record.headers, "group") == settings.elasticsearch_group:
+            origins.add((origin.partition, origin.offset))
+    return origins
+
+
+def _ours(origin: Origin, settings: Settings, id_: str) -> bool:
+    return (origin.topic, origin.topic_id) == (settings.topic, id_)
+
+
+def _read_topic(
+    settings: Settings, ends: dict[TopicPartition, int], origins: set[tuple[int, int]], report: Report
+) -> tuple[set[str], dict[TopicPartition, int]]:
+    """The ids that should be in Elasticsearch, and each partition's first offset."""
+    ids: set[str] = set()
+    dead: set[str] = set()
+    firsts = dict(ends)
+    for record in _records(settings, ends):
+        tp = TopicPartition(record.topic, record.partition)
+        firsts[tp] = min(firsts[tp], record.offset)
+        report.records += 1
+        origin = (record.partition, record.offset)
+        report.dead_letters += origin in origins
+        try:
+            id_ = tweet_id(parse_tweet(record.value))
+        except NotATweet:
+            if origin not in origins:
+                report.missing_in_elasticsearch.append(f"{record.partition}:{record.offset}")
+            continue
+        (dead if origin in origins else ids).add(id_)
+    report.first_offsets = sum(firsts.values()) if report.records else 0
+    report.ids = len(ids | dead)
+    return ids, firsts
+
+
+def _compare_elasticsearch(client: Elasticsearch, alias: str, ids: set[str], report: Report) -> None:
+    try:
+        client.indices.refresh(index=alias)
+        found = Counter(
+            hit["_id"] for hit in scan(client, index=alias, query={"_source": False}, size=5_000, scroll="2m")
+        )
+    except NotFoundError:
+        found = Counter()
+    report.indexed = sum(1 for id_ in ids if id_ in found)
+    report.missing_in_elasticsearch += sorted(id_ for id_ in ids if id_ not in found)
+    report.doubled_in_elasticsearch += sorted(id_ for id_, count in found.items() if count > 1)
+    report.foreign_ids = sum(1 for id_ in found if id_ not in ids)
+
+
+def _compare_hdfs(
+    client: HdfsClient, folder: str, partition: int, first: int, end: int, report: Report
+) -> None:
+    try:
+        offsets = Counter(offsets_in(client, folder, partition))
+    except Torn as error:
+        report.torn.append(str(error))
+        return
+    wanted = range(first, end)
+    report.stored += sum(1 for offset in offsets if offset in wanted)
+    report.missing_in_hdfs += [f"{partition}:{offset}" for offset in wanted if offset not in offsets]
+    report.doubled_in_hdfs += [f"{partition}:{offset}" for offset, count in offsets.items() if count > 1]

@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+"""Everything in one command: makes .venv, installs what is needed, then does the verb.
+
+demo   start the cluster, send sample tweets through both groups, audit, say where to look next
+test   unit tests, then integration tests on a cluster of their own
+down   end the cluster of the demo; with --volumes its data too
+check  ruff and mypy
+"""
+
+import argparse
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+USER_REQUIREMENTS = ["requirements.txt", "kafka-cluster/requirements-native.txt"]
+TEST_REQUIREMENTS = [*USER_REQUIREMENTS, "requirements-dev.txt"]
+DEMO_LOG = ROOT / "build" / "demo-consumer.log"
+
+
+class Failed(Exception):
+    """A step that did not work; the message is the one line to show, exit code 2."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("verb", choices=("demo", "test", "down", "check"))
+    args, rest = parser.parse_known_args()
+    if sys.version_info < (3, 11):  # noqa: UP036 - said in words where an older Python gets this far
+        raise Failed(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}")
+    return {"demo": demo, "test": test, "down": down, "check": check}[args.verb](rest)
+
+
+# installing
+
+
+def install(requirements: list[str]) -> None:
+    """Make .venv if there is none, and install; does nothing where the same files were installed before."""
+    files = [ROOT / name for name in [*requirements, "pyproject.toml"]]
+    fingerprint = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    stamp = VENV / f".installed-{fingerprint[:16]}"
+    if stamp.exists() and PYTHON.exists():
+        return
+    started = time.monotonic()
+    print("installing into .venv ...", flush=True)
+    make_venv()
+    command = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    for name in requirements:
+        command += ["-r", name]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["pip failed"]
+        raise Failed(f"can't install the packages: {errors[-1]}; is the network there?")
+    stamp.touch()
+    print(f"installed in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def make_venv() -> None:
+    if PYTHON.exists():
+        return
+    done = subprocess.run(
+        [sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise Failed(
+            "this Python can't make a virtual environment: install its venv module "
+            "(Debian and Ubuntu: apt install python3-venv)"
+        )
+
+
+def script(name: str, *arguments: str) -> list[str]:
+    return [str(PYTHON), str(ROOT / name), *arguments]
+
+
+def call(command: list[str], env: dict[str, str] | None = None) -> int:
+    """Run in the foreground; Ctrl-C reaches the command, which ends in its own way."""
+    process = subprocess.Popen(command, cwd=ROOT, env=env)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+# verbs
+
+
+def demo(arguments: list[str]) -> int:
+    install(USER_REQUIREMENTS)
+    for step in (["init"], ["up", *arguments]):
+        if code := call(script("kafka-cluster/cluster.py", *step)):
+            return code
+    env = os.environ | cluster_environment(arguments) | {"hdfs_flush_seconds": "2"}
+    DEMO_LOG.parent.mkdir(exist_ok=True)
+    with DEMO_LOG.open("wb") as log:
+        consumers = subprocess.Popen(
+            script("kafka-consumer/consumer.py"), stdout=log, stderr=log, env=env, cwd=ROOT
+        )
+        try:
+            replay_sample(env)
+        finally:
+            consumers.terminate()
+            consumers.wait()
+    code = call(script("kafka-consumer/audit.py"), env)
+    print(next_steps(env))
+    return code
+
+
+def cluster_environment(arguments: list[str]) -> dict[str, str]:
+    """The variables that lead the scripts to the cluster that `up` started."""
+    command = script("kafka-cluster/cluster.py", "env", *arguments)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return dict(line.split("=", 1) for line in done.stdout.splitlines())
+
+
+def replay_sample(env: dict[str, str]) -> None:
+    """Replay the sample at a lively rate, and watch it go through."""
+    sample = subprocess.Popen(
+        script("kafka-producer/producer.py", "sample", "--count", "6000", "--rate", "300"),
+        stdout=subprocess.PIPE, cwd=ROOT,
+    )  # fmt: skip
+    replay = subprocess.Popen(
+        script("kafka-producer/producer.py", "replay", "-"),
+        stdin=sample.stdout, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env, cwd=ROOT,
+    )  # fmt: skip
+    try:
+        call(script("kafka-consumer/live_view.py", "--until-idle"), env)
+    finally:
+        for process in (sample, replay):
+            if process.poll() is None:
+                process.terminate()
+            process.wait()
+
+
+def next_steps(env: dict[str, str]) -> str:
+    """Where to look now that tweets are in both places."""
+    return f"""
+The cluster is still up. Where to look next:
+  search      curl -u "elastic:$(grep ^elasticsearch_password .env | cut -d= -f2)" \\
+                "{env["elasticsearch_url"]}/tweets/_search?q=text:kafka&size=3&pretty"
+  the backup  {env["webhdfs_url"]}/explorer.html#/tweets
+  the groups  .venv/bin/python kafka-cluster/cluster.py status
+  from start  .venv/bin/python kafka-consumer/consumer.py --from-beginning --until-caught-up
+  stop        make down"""
+
+
+def test(arguments: list[str]) -> int:
+    install(TEST_REQUIREMENTS)
+    return call([str(PYTHON), "-m", "pytest", *arguments])
+
+
+def down(arguments: list[str]) -> int:
+    install(USER_REQUIREMENTS)
+    return call(script("kafka-cluster/cluster.py", "down", *arguments))
+
+
+def check(_: list[str]) -> int:
+    install(TEST_REQUIREMENTS)
+    rooms = ["run.py", "kafka-cluster", "kafka-producer", "kafka-consumer", "tests"]
+    codes = [
+        call([str(PYTHON), "-m", "ruff", "check", *rooms]),
+        call([str(PYTHON), "-m", "ruff", "format", "--check", *rooms]),
+        call([str(PYTHON), "-m", "mypy", *rooms]),
+    ]
+    return max(codes)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Failed as failed:
+        print(f"run.py: {failed}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
