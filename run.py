@@ -51,7 +51,7 @@ def install(requirements: list[str]) -> None:
     started = time.monotonic()
     print("installing into .venv ...", flush=True)
     make_venv()
-    command = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     for name in requirements:
         command += ["-r", name]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

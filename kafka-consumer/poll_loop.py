@@ -3,16 +3,16 @@
 import logging
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from queue import SimpleQueue
 from threading import Event
 from typing import Any
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import AuthorizationError, KafkaError
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from finish_line import FinishLine
 from kafka_cluster.script import UserError
 from lane import Lane
+from rebalance_notes import RebalanceNotes
 from sink import Cancelled, Sink, StopLoudly, Written
 
 log = logging.getLogger(__name__)
@@ -24,27 +24,6 @@ REPORT_SECONDS = 5.0
 BUFFERED_FLUSHES = 3  # pause fetching when so many flushes' worth of bytes is held
 DRAIN_SECONDS = 10.0
 BEYOND_END_TRIES = 8
-
-
-class RebalanceNotes(ConsumerRebalanceListener):
-    """Takes notes for the poll thread: callbacks run on the client's I/O loop, where nothing may block."""
-
-    def __init__(self, consumer: KafkaConsumer) -> None:
-        self._consumer = consumer
-        self.notes: SimpleQueue[tuple[str, list[TopicPartition]]] = SimpleQueue()
-
-    def on_partitions_assigned(self, assigned: Any) -> None:
-        """Paused at once: nothing may be handed out before the poll thread has a lane for it."""
-        self._consumer.pause(*assigned)
-        self.notes.put(("assigned", list(assigned)))
-
-    def on_partitions_revoked(self, revoked: Any) -> None:
-        """Given up in good order."""
-        self.notes.put(("revoked", list(revoked)))
-
-    def on_partitions_lost(self, lost: Any) -> None:
-        """Taken away while we were silent: others may own them by now."""
-        self.notes.put(("lost", list(lost)))
 
 
 class PollLoop:
@@ -60,9 +39,9 @@ class PollLoop:
         self._lanes: dict[TopicPartition, Lane] = {}
         self._from_beginning, self._until_caught_up = from_beginning, until_caught_up
         self._read_again: set[TopicPartition] = set()
-        self._targets: dict[TopicPartition, int] = {}
+        self._finish_line: FinishLine | None = None
         self._paused = False
-        self._next_commit = self._next_check = 0.0
+        self._next_commit = 0.0
         self._reported_at, self._reported = time.monotonic(), 0
         self.written = Written()
         self.stop = Event()
@@ -70,7 +49,7 @@ class PollLoop:
     def run(self) -> None:
         """Run until `stop` is set or the group has caught up. Raises StopLoudly or UserError."""
         if self._until_caught_up:
-            self._targets = self._end_offsets()
+            self._finish_line = FinishLine(self._consumer, self._topic, self._from_beginning)
         self._consumer.subscribe([self._topic], listener=self._listener)
         try:
             while not (self.stop.is_set() or self._caught_up()):
@@ -113,8 +92,7 @@ class PollLoop:
             self._report(now)
 
     def _follow_rebalances(self) -> None:
-        while not self._listener.notes.empty():
-            what, partitions = self._listener.notes.get()
+        for what, partitions in self._listener.take():
             for tp in partitions:
                 lane = self._lanes.get(tp)
                 if what == "assigned":
@@ -195,7 +173,7 @@ class PollLoop:
         full = sum(lane.waiting_bytes for lane in lanes) >= sink.flush_bytes
         for lane in sorted(lanes, key=lambda lane: -lane.waiting_bytes):
             old = now - lane.oldest_at >= sink.flush_seconds or self.stop.is_set()
-            if free > 0 and not lane.job and (full or old or self._at_target(lane)):
+            if free > 0 and not lane.job and (full or old or self._in_sight(lane)):
                 batch = lane.take(sink.max_write_bytes, now)
                 lane.job = self._workers.submit(self._write, lane, batch)
                 free -= 1
@@ -251,7 +229,8 @@ class PollLoop:
 
     # offsets
 
-    def _commit(self) -> None:
+    def _commit(self) -> bool:
+        """Commit what is finished; True if nothing is left to commit."""
         self._next_commit = time.monotonic() + COMMIT_SECONDS
         moved = {
             lane.tp: lane.done
@@ -259,66 +238,36 @@ class PollLoop:
             if lane.assigned and lane.active and lane.done not in (None, lane.committed)
         }
         if not moved:
-            return
+            return True
         try:
             self._consumer.commit(
                 {tp: OffsetAndMetadata(done, "", -1) for tp, done in moved.items()},
                 timeout_ms=KAFKA_TIMEOUT_MS,
             )
-        except (
-            KafkaError
-        ) as error:  # finished work only, so a later commit, or the next owner, makes up for it
+        except KafkaError as error:
+            # Only what is finished is committed: a later commit, or the next owner, makes up for this one.
             log.debug("%s: commit: %s", self._sink.name, error)
-        else:
-            for tp, done in moved.items():
-                self._lanes[tp].committed = done
+            return False
+        for tp, done in moved.items():
+            self._lanes[tp].committed = done
+        return True
 
-    @retry(
-        retry=retry_if_exception_type(KafkaError),
-        stop=stop_after_delay(30),
-        wait=wait_fixed(0.5),
-        reraise=True,
-    )
-    def _end_offsets(self) -> dict[TopicPartition, int]:
-        partitions = [
-            TopicPartition(self._topic, p) for p in self._consumer.partitions_for_topic(self._topic)
-        ]
-        return self._consumer.end_offsets(partitions)
-
-    def _at_target(self, lane: Lane) -> bool:
-        return self._until_caught_up and (lane.expected or 0) >= self._targets.get(lane.tp, 0)
+    def _in_sight(self, lane: Lane) -> bool:
+        return self._finish_line is not None and self._finish_line.in_sight(lane)
 
     def _caught_up(self) -> bool:
-        if not self._until_caught_up or time.monotonic() < self._next_check:
-            return False
-        self._next_check = time.monotonic() + 0.3
-        try:
-            if self._from_beginning and not self._lanes:
-                return False  # what is committed was committed by an earlier reading
-            return all(self._reached(tp, target) for tp, target in self._targets.items())
-        except KafkaError:
-            return False
-
-    def _reached(self, tp: TopicPartition, target: int) -> bool:
-        lane = self._lanes.get(tp)
-        if lane and lane.assigned:
-            if not lane.active or lane.records or lane.job:
-                return False
-            position = self._consumer.position(tp, timeout_ms=KAFKA_TIMEOUT_MS)
-            return position is not None and position >= target
-        committed = self._consumer.committed(tp, timeout_ms=KAFKA_TIMEOUT_MS)
-        return target == 0 or (committed or 0) >= target
+        return self._finish_line is not None and self._finish_line.reached(self._lanes)
 
     def _drain(self) -> None:
         """Write what is buffered and commit, for 10 s at most: what stays undone is read again next time."""
         self.stop.set()
         deadline = time.monotonic() + DRAIN_SECONDS
-        while time.monotonic() < deadline and any(lane.records or lane.job for lane in self._lanes.values()):
-            active = [lane.tp for lane in self._lanes.values() if lane.active]
-            self._consumer.pause(*active)
+        while time.monotonic() < deadline:
+            if not any(lane.records or lane.job for lane in self._lanes.values()) and self._commit():
+                return
+            self._consumer.pause(*[lane.tp for lane in self._lanes.values() if lane.active])
             self._poll()
             self._turn({})
-        self._commit()
 
     # for people
 

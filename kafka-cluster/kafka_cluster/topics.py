@@ -77,17 +77,17 @@ def compare(wanted: Topic, actual: Topic, servers: str) -> tuple[list[str], list
         if actual.config[key] != wanted.config[key]:
             fatal.append(f"{key} is {actual.config[key]}, not {wanted.config[key]}: {why}")
 
-    command = f"kafka-configs --bootstrap-server {servers} --alter --topic {wanted.name} --add-config"
+    command = f"python3 -m kafka.admin -b {servers.partition(',')[0]}"
     mild = [
         f"topic {wanted.name}: {key} is {actual.config[key]}, not {wanted.config[key]}; "
-        f"to change it: {command} {key}={wanted.config[key]}"
+        f"to change it: {command} configs alter -r topic -n {wanted.name} -c {key}={wanted.config[key]}"
         for key in ("retention.ms", "max.message.bytes")
         if actual.config[key] != wanted.config[key]
     ]
     if actual.partitions != wanted.partitions:
         mild.append(
-            f"topic {wanted.name} has {actual.partitions} partitions, not {wanted.partitions}; they can only "
-            f"grow: kafka-topics --bootstrap-server {servers} --alter --topic {wanted.name} --partitions N"
+            f"topic {wanted.name} has {actual.partitions} partitions, not {wanted.partitions}; "
+            f"they can only grow: {command} partitions create -p {wanted.name}:{wanted.partitions}"
         )
     return fatal, mild
 

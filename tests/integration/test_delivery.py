@@ -1,0 +1,155 @@
+"""The guarantees: each record is in HDFS once, each tweet in Elasticsearch once or in the dead letters."""
+
+import json
+import random
+import signal
+import time
+
+from conftest import Pipeline, wait_until  # type: ignore[import-not-found]
+
+from kafka_cluster.message import dead_letter_origin, header
+from sample import POISON, odd_tweets, tweet_lines
+
+
+def committed_everything(pipeline: Pipeline) -> bool:
+    report = pipeline.audit()
+    return not (report.lag_elasticsearch or report.lag_hdfs)
+
+
+def test_a_file_of_tweets_is_in_both_places_and_can_be_read_again(pipeline: Pipeline) -> None:
+    tweets = tweet_lines(2_000)
+    (pipeline.folder / "tweets.jsonl").write_bytes(b"\r\n".join(tweets))
+    replayed = pipeline.run("producer.py", "replay", "tweets.jsonl")
+    assert replayed.returncode == 0, replayed.stderr
+    before = pipeline.run("audit.py")
+    assert before.returncode == 3, "the groups have read nothing yet"
+
+    report = pipeline.catch_up()
+    assert (report.ids, report.indexed, report.stored, report.exit_code) == (2_000, 2_000, 2_000, 0), report
+
+    again = pipeline.run("consumer.py", "--from-beginning", "--until-caught-up")
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count("read again 2,000: 0 new, 2,000 already there") >= 2, again.stderr
+    assert pipeline.run("audit.py").returncode == 0
+
+
+def test_redelivered_tweets_are_one_in_elasticsearch_and_each_record_is_in_hdfs(pipeline: Pipeline) -> None:
+    tweets = tweet_lines(50)
+    pipeline.send([*tweets, *tweets[:20]])
+    report = pipeline.catch_up()
+    assert (report.records, report.ids, report.indexed, report.stored) == (70, 50, 50, 70), report
+
+
+def test_poison_goes_to_the_dead_letters_with_reason_and_origin_and_the_rest_goes_on(
+    pipeline: Pipeline,
+) -> None:
+    pipeline.send([*tweet_lines(30), *POISON.values(), *odd_tweets(), *tweet_lines(30)])
+    report = pipeline.catch_up()
+    assert report.exit_code == 0, report
+    assert (report.dead_letters, report.indexed, report.stored) == (len(POISON), 63, 63 + len(POISON)), report
+    letters = pipeline.topic_records(pipeline.settings.dead_letter_topic)
+    origins = {dead_letter_origin(letter.headers) for letter in letters}
+    assert len(origins) == len(letters) == len(POISON)
+    assert {letter.value for letter in letters} == set(POISON.values())
+    assert all(header(letter.headers, "reason") for letter in letters)
+
+
+def test_killed_consumers_lose_and_double_nothing(pipeline: Pipeline) -> None:
+    chance = random.Random(7)
+    for _ in range(4):
+        pipeline.send(tweet_lines(1_500))
+        groups = [pipeline.start("consumer.py", "--group", group) for group in ("elasticsearch", "hdfs")]
+        time.sleep(chance.uniform(2.0, 5.0))
+        for process in groups:
+            process.kill()
+            process.wait()
+    assert pipeline.catch_up().exit_code == 0, pipeline.audit()
+
+
+def test_a_second_process_of_a_group_comes_and_goes(pipeline: Pipeline) -> None:
+    pipeline.send(tweet_lines(500))
+    first = pipeline.start("consumer.py")
+    for _ in range(2):
+        second = pipeline.start("consumer.py")
+        pipeline.send(tweet_lines(500))
+        time.sleep(5)
+        pipeline.send(tweet_lines(500))
+        second.terminate()
+        assert second.wait(timeout=30) == 0, second.log.read_text()
+    wait_until(lambda: committed_everything(pipeline))
+    first.terminate()
+    assert first.wait(timeout=30) == 0, first.log.read_text()
+    report = pipeline.audit()
+    assert (report.exit_code, report.stored) == (0, 2_500), report
+
+
+def test_a_frozen_consumer_that_wakes_after_another_took_over_spoils_nothing(pipeline: Pipeline) -> None:
+    pipeline.send(tweet_lines(300))
+    frozen = pipeline.start("consumer.py", "--group", "hdfs")
+    wait_until(lambda: pipeline.audit().stored == 300)
+    pipeline.send(tweet_lines(300))
+    frozen.send_signal(signal.SIGSTOP)
+    other = pipeline.start("consumer.py", "--group", "hdfs")
+    pipeline.send(tweet_lines(300))
+    wait_until(lambda: pipeline.audit().stored == 900)
+    frozen.send_signal(signal.SIGCONT)
+    pipeline.send(tweet_lines(300))
+    wait_until(lambda: not pipeline.audit().lag_hdfs)
+    for process in (frozen, other):
+        process.terminate()
+        process.wait(timeout=30)
+    report = pipeline.catch_up()
+    assert (report.exit_code, report.stored) == (0, 1_200), report
+
+
+def test_a_topic_made_anew_has_a_tree_of_its_own(pipeline: Pipeline) -> None:
+    from kafka_cluster.topics import admin_client
+
+    pipeline.send(tweet_lines(40))
+    assert pipeline.catch_up().stored == 40
+    consumer = pipeline.start("consumer.py", "--group", "hdfs")
+    time.sleep(5)
+    with admin_client(pipeline.settings) as admin:
+        admin.delete_topics([pipeline.settings.topic])
+    time.sleep(2)
+    pipeline.send(tweet_lines(25))
+    code = consumer.wait(timeout=60)
+    assert code == 1 and "made anew" in consumer.log.read_text()
+    report = pipeline.catch_up()
+    assert (report.exit_code, report.stored, report.records) == (0, 25, 25), report
+
+
+def test_both_groups_end_together_with_everything_delivered(pipeline: Pipeline) -> None:
+    consumer = pipeline.start("consumer.py")
+    pipeline.send(tweet_lines(100))
+    wait_until(lambda: pipeline.audit().indexed == 100)
+    consumer.send_signal(signal.SIGINT)
+    assert consumer.wait(timeout=30) == 0
+    assert pipeline.audit().exit_code == 0
+
+
+def test_the_audit_sees_what_is_missing_and_what_is_doubled(pipeline: Pipeline) -> None:
+    from elasticsearch_index import connect_elasticsearch
+    from hdfs_client import HdfsClient
+
+    tweets = tweet_lines(60)
+    pipeline.send(tweets)
+    assert pipeline.catch_up().exit_code == 0
+    gone = json.loads(tweets[7])["data"]["id"]
+    connect_elasticsearch(pipeline.settings).delete(index=pipeline.settings.elasticsearch_alias, id=gone)
+    client = HdfsClient(pipeline.settings.webhdfs_url, pipeline.settings.hdfs_user)
+    pieces = [
+        f"{folder}/{name}"
+        for folder, _, names in client.walk(pipeline.settings.hdfs_root)
+        for name in names
+        if name.endswith(".jsonl")
+    ]
+    body = client.read_end(pieces[0], 1 << 20, client.status(pieces[0])["length"])
+    lines = body.count(b"\n")
+    client.write(pieces[0].replace(".jsonl", "9.jsonl"), data=body)
+    client.delete(pieces[1])
+    report = pipeline.audit()
+    assert report.missing_in_elasticsearch == [gone]
+    assert len(report.doubled_in_hdfs) == lines
+    assert report.missing_in_hdfs
+    assert pipeline.run("audit.py").returncode == 1

@@ -1,0 +1,66 @@
+"""The rules of the house that a newcomer could break without noticing."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from kafka_cluster.script import ROOT
+from kafka_cluster.settings import COMPOSE_ONLY, Settings
+
+ROOMS = ("kafka-cluster", "kafka-producer", "kafka-consumer", "kibana-dashboards")
+MODULES = {room: {path.stem: path for path in (ROOT / room).glob("*.py")} for room in ROOMS}
+LIBRARIES = {
+    "kafka",
+    "tweepy",
+    "elasticsearch",
+    "hdfs",
+    "dotenv",
+    "pytest",
+    "requests",
+    "rich",
+    "yaml",
+    "psutil",
+}
+
+
+def imports(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    return {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_import_only_their_own_and_the_shared_package(room: str) -> None:
+    others = {name for other in ROOMS if other != room for name in MODULES[other]}
+    for path in MODULES[room].values():
+        assert not imports(path) & others, f"{path} reaches into another room"
+
+
+def test_the_shared_package_imports_no_room() -> None:
+    everything = {name for room in ROOMS for name in MODULES[room]}
+    for path in (ROOT / "kafka-cluster" / "kafka_cluster").glob("*.py"):
+        assert not imports(path) & everything, path
+
+
+def test_module_names_are_unique_and_shadow_no_library() -> None:
+    names = [name for room in ROOMS for name in MODULES[room]]
+    assert len(names) == len(set(names))
+    assert not set(names) & LIBRARIES
+
+
+def test_every_setting_is_explained_in_the_example_and_every_example_is_a_setting() -> None:
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    shown = set(re.findall(r"^#? ?([a-z_]+) ?=", text, re.M))
+    assert shown == set(Settings.__dataclass_fields__) | COMPOSE_ONLY
+
+
+def test_no_secret_and_no_jar_is_in_git() -> None:
+    files = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert ".env" not in files
+    assert not [name for name in files if name.endswith((".jar", ".whl", ".zip"))]
