@@ -49,9 +49,11 @@ class DeadLetterWriter:
         for record, reason in poison:
             origin = Origin(record.topic, topic_id, record.partition, record.offset)
             headers = [*record.headers, *dead_letter_headers(reason, self._group, origin)]
-            futures.append(
-                producer.send(self._settings.dead_letter_topic, record.value, record.key, headers=headers)
-            )
+            key = (
+                b"" if record.key is None and record.value is None else record.key
+            )  # one of the two must be there
+            topic = self._settings.dead_letter_topic
+            futures.append(producer.send(topic, record.value, key, headers=headers))
         for future in futures:
             future.get(timeout=ACKNOWLEDGE_SECONDS)
 

@@ -1,130 +1,12 @@
-"""A pipeline of its own for each test: topic, groups, alias and HDFS root, on the one cluster of the session."""
+"""Each test gets a pipeline of its own on the one cluster of the session."""
 
-import contextlib
-import os
-import signal
-import subprocess
-import sys
-import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from elasticsearch_index import connect_elasticsearch
-from hdfs_client import HdfsClient
-from kafka_cluster.kafka_options import consumer_options, producer_options
-from kafka_cluster.script import ROOT
-from kafka_cluster.settings import Settings, load_settings
-from kafka_cluster.topics import admin_client, ensure_topics
-from pipeline_audit import Report, audit
-
-SCRIPTS = {
-    "producer.py": ROOT / "kafka-producer" / "producer.py",
-    "consumer.py": ROOT / "kafka-consumer" / "consumer.py",
-    "audit.py": ROOT / "kafka-consumer" / "audit.py",
-}
-
-
-class Pipeline:
-    """Settings with names of their own, and the scripts run with them."""
-
-    def __init__(self, cluster_env: dict[str, str], folder: Path) -> None:
-        name = f"test-{uuid.uuid4().hex[:8]}"
-        self.folder = folder
-        self.env = cluster_env | {
-            "topic": name,
-            "elasticsearch_group": f"{name}-elasticsearch",
-            "hdfs_group": f"{name}-hdfs",
-            "elasticsearch_alias": name,
-            "hdfs_root": f"/tests/{name}",
-            "hdfs_flush_seconds": "1",
-        }
-        self.settings: Settings = load_settings(folder / "no.env", self.env)
-        self.processes: list[subprocess.Popen[str]] = []
-
-    def run(
-        self, script: str, *args: str, timeout: float = 120, **env: str
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a script to its end."""
-        return subprocess.run(
-            [sys.executable, str(SCRIPTS[script]), *args], env=os.environ | self.env | env, cwd=self.folder,
-            capture_output=True, text=True, timeout=timeout, check=False,
-        )  # fmt: skip
-
-    def start(self, script: str, *args: str, **env: str) -> "subprocess.Popen[str]":
-        """Start a script; what still runs is killed after the test. Its output goes to a file: `log`."""
-        log = self.folder / f"{script}-{len(self.processes)}.log"
-        with log.open("w") as out:
-            process = subprocess.Popen(
-                [sys.executable, str(SCRIPTS[script]), *args], env=os.environ | self.env | env,
-                cwd=self.folder, stdout=out, stderr=out, text=True,
-            )  # fmt: skip
-        process.log = log  # type: ignore[attr-defined]
-        self.processes.append(process)
-        return process
-
-    def send(self, values: list[bytes | None]) -> None:
-        """Put raw values into the topic, past the producer's checks."""
-        ensure_topics(self.settings)
-        producer = KafkaProducer(**producer_options(self.settings))
-        futures = [
-            producer.send(self.settings.topic, value, headers=[("source", b"test")]) for value in values
-        ]
-        for future in futures:
-            future.get(timeout=30)
-        producer.close()
-
-    def topic_records(self, topic: str | None = None) -> list[Any]:
-        """Everything that is in the topic, in order of partition and offset."""
-        consumer = KafkaConsumer(**consumer_options(self.settings, None))
-        topic = topic or self.settings.topic
-        partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
-        ends = consumer.end_offsets(partitions)
-        consumer.assign(partitions)
-        consumer.seek_to_beginning()
-        records: list[Any] = []
-        while any(consumer.position(tp) < end for tp, end in ends.items()):
-            for batch in consumer.poll(timeout_ms=500).values():
-                records += batch
-        consumer.close()
-        return sorted(records, key=lambda record: (record.partition, record.offset))
-
-    def topic_values(self) -> list[bytes]:
-        """The values in the topic."""
-        return [record.value for record in self.topic_records()]
-
-    def catch_up(self) -> Report:
-        """Run both groups to the topic's present end, then audit."""
-        done = self.run("consumer.py", "--until-caught-up")
-        assert done.returncode == 0, done.stderr
-        return audit(self.settings)
-
-    def audit(self) -> Report:
-        """Compare the three places."""
-        return audit(self.settings)
-
-    def tidy(self) -> None:
-        """End what the test started; remove what it made."""
-        for process in self.processes:
-            if process.poll() is None:
-                process.send_signal(signal.SIGCONT)
-                process.kill()
-            process.wait()
-        with contextlib.suppress(Exception), admin_client(self.settings) as admin:
-            admin.delete_topics([self.settings.topic, self.settings.dead_letter_topic])
-            admin.delete_groups([self.settings.elasticsearch_group, self.settings.hdfs_group])
-        with contextlib.suppress(Exception):
-            client = connect_elasticsearch(self.settings)
-            client.indices.delete(index=f"{self.settings.elasticsearch_alias}-*", expand_wildcards="all")
-            client.indices.delete_index_template(name=self.settings.elasticsearch_alias)
-        with contextlib.suppress(Exception):
-            HdfsClient(self.settings.webhdfs_url, self.settings.hdfs_user).delete(
-                self.settings.hdfs_root, recursive=True
-            )
+from pipeline import Pipeline
 
 
 @pytest.fixture
@@ -135,11 +17,3 @@ def pipeline(cluster: Any, tmp_path: Path) -> Iterator[Pipeline]:
         yield pipeline
     finally:
         pipeline.tidy()
-
-
-def wait_until(what: Callable[[], bool], seconds: float = 60) -> None:
-    """Ask again and again until it is true; fail after so many seconds."""
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.2)

@@ -5,9 +5,8 @@ import random
 import signal
 import time
 
-from conftest import Pipeline, wait_until  # type: ignore[import-not-found]
-
 from kafka_cluster.message import dead_letter_origin, header
+from pipeline import Pipeline, wait_until
 from sample import POISON, odd_tweets, tweet_lines
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from conftest import Pipeline, wait_until  # type: ignore[import-not-found]
 
 from namenode_proxy import NameNodeProxy, pause, times
+from pipeline import Pipeline, wait_until
 from sample import tweet_lines
 
 
