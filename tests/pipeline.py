@@ -42,6 +42,7 @@ class Pipeline:
             "elasticsearch_alias": name,
             "hdfs_root": f"/tests/{name}",
             "hdfs_flush_seconds": "1",
+            "session_timeout_seconds": "6",
         }
         self.settings: Settings = load_settings(folder / "no.env", self.env)
         self.processes: list[subprocess.Popen[str]] = []

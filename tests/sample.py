@@ -2,6 +2,8 @@
 
 import itertools
 import json
+from dataclasses import dataclass, field
+from typing import Any
 
 _numbers = itertools.count(1_900_000_000_000_000_000)
 
@@ -48,3 +50,15 @@ def odd_tweets() -> list[bytes]:
     second["data"] |= {"created_at": "yesterday", "public_metrics": "many", "entities": 7, "geo": []}
     third["includes"] = {"users": {"id": 1}, "tweets": [None, 3], "places": "here"}
     return [json.dumps(payload).encode() for payload in (first, second, third)]
+
+
+@dataclass
+class Record:
+    """As much of a consumer's record as the archive looks at, for tests without Kafka."""
+
+    value: bytes | None
+    offset: int = 12
+    partition: int = 3
+    timestamp: int = 1_795_000_000_000
+    key: bytes | None = b"1"
+    headers: list[tuple[str, Any]] = field(default_factory=lambda: [("source", b"stream")])

@@ -18,7 +18,6 @@ def client_options(settings: Settings) -> dict[str, Any]:
         "bootstrap_servers": list(settings.bootstrap_servers),
         "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS,
         "reconnect_backoff_max_ms": 2_000,  # a killed broker is back in seconds; the default waits up to 30
-        "metrics_enabled": False,
     }
 
 
@@ -26,6 +25,7 @@ def producer_options(settings: Settings) -> dict[str, Any]:
     """Sent means that all in-sync replicas have it; the client's own repeats are dropped by the broker."""
     return client_options(settings) | {
         "acks": "all",
+        "metrics_enabled": False,
         "enable_idempotence": True,
         "compression_type": "lz4",
         "linger_ms": 20,
@@ -36,13 +36,14 @@ def producer_options(settings: Settings) -> dict[str, Any]:
 
 
 def consumer_options(settings: Settings, group: str | None) -> dict[str, Any]:
-    """Offsets are committed by us alone; a dead member's partitions are free after 10 s (the default: 45)."""
+    """Offsets are committed by us alone."""
     return client_options(settings) | {
+        "metrics_enabled": False,
         "group_id": group,
         "enable_auto_commit": False,
         "auto_offset_reset": settings.auto_offset_reset,
-        "session_timeout_ms": 10_000,
-        "heartbeat_interval_ms": 2_000,
+        "session_timeout_ms": int(settings.session_timeout_seconds * 1000),
+        "heartbeat_interval_ms": int(settings.session_timeout_seconds * 1000 / 5),
         "metadata_max_age_ms": 30_000,
         "max_partition_fetch_bytes": 4 << 20,
         "max_poll_records": 2_000,

@@ -47,6 +47,13 @@ def _seconds(value: str) -> float:
     return number
 
 
+def _session(value: str) -> float:
+    number = float(value)
+    if not 6 <= number <= 300:  # what brokers allow, by group.min.session.timeout.ms and ...max...
+        raise ValueError
+    return number
+
+
 def _host(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9a-fA-F:]+", value):
         raise ValueError
@@ -119,6 +126,8 @@ class Settings:
     auto_offset_reset: str = _setting("earliest", _reset, "earliest or latest")
     elasticsearch_group: str = _setting("tweets-elasticsearch", _topic, "a group id: letters, digits, . _ -")
     hdfs_group: str = _setting("tweets-hdfs", _topic, "a group id: letters, digits, . _ -")
+
+    session_timeout_seconds: float = _setting(10.0, _session, "seconds from 6 to 300")
 
     elasticsearch_url: str = _setting(
         "http://127.0.0.1:9200", _url, "http://host:port, with user and password in settings of their own"

@@ -1,6 +1,7 @@
 """The two topics: made if they are missing, compared with what the pipeline relies on if they are there."""
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from kafka_cluster.settings import Settings
 
 DAY_MS = 86_400_000
 MIN_INSYNC_REPLICAS = 2
+SETTLE_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,9 @@ def ensure_topics(settings: Settings) -> list[str]:
     warnings = []
     with admin_client(settings) as admin:
         for wanted in wanted_topics(settings):
-            actual = _describe(admin, wanted.name) or _create(admin, wanted)
+            if topic_id(admin, wanted.name) is None:
+                _create(admin, wanted)
+            actual = _describe(admin, wanted.name)
             fatal, mild = compare(wanted, actual, ",".join(settings.bootstrap_servers))
             if fatal:
                 raise UserError(f"topic {wanted.name} must not be used: " + "; ".join(fatal))
@@ -114,18 +118,23 @@ def admin_client(settings: Settings) -> Iterator[KafkaAdminClient]:
         admin.close()
 
 
-def _describe(admin: KafkaAdminClient, name: str) -> Topic | None:
-    found: dict[str, Any] = admin.describe_topics([name])[0]
-    if found["error_code"]:
-        return None
+def _describe(admin: KafkaAdminClient, name: str) -> Topic:
+    """The topic as it is; waits until the broker that is asked has heard of one that was made just now."""
     resource = ConfigResource(ConfigResourceType.TOPIC, name)
-    configs = admin.describe_configs([resource], config_filter="all")
-    values = next(iter(configs.values()))[name]
-    replication = min(len(partition["replica_nodes"]) for partition in found["partitions"])
-    return Topic(name, len(found["partitions"]), replication, {k: str(v["value"]) for k, v in values.items()})
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        found: dict[str, Any] = admin.describe_topics([name])[0]
+        configs = next(iter(admin.describe_configs([resource], config_filter="all").values())).get(name)
+        if configs and not found["error_code"]:
+            replication = min(len(partition["replica_nodes"]) for partition in found["partitions"])
+            config = {key: str(entry["value"]) for key, entry in configs.items()}
+            return Topic(name, len(found["partitions"]), replication, config)
+        if time.monotonic() > deadline:
+            raise UserError(f"the brokers do not agree on the topic {name}; are all three up?")
+        time.sleep(0.1)
 
 
-def _create(admin: KafkaAdminClient, topic: Topic) -> Topic:
+def _create(admin: KafkaAdminClient, topic: Topic) -> None:
     options = {
         "num_partitions": topic.partitions, "replication_factor": topic.replication,
         "configs": dict(topic.config),
@@ -136,4 +145,3 @@ def _create(admin: KafkaAdminClient, topic: Topic) -> Topic:
         pass
     except KafkaError as error:
         raise UserError(f"can't make the topic {topic.name}: {error}; are all three brokers up?") from None
-    return _describe(admin, topic.name) or topic

@@ -2,8 +2,6 @@
 
 import base64
 import json
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,19 +9,7 @@ from hypothesis import strategies as st
 
 from hdfs_archive import Epoch, line, offset_of, piece_name
 from hdfs_sink import by_date
-from sample import POISON, tweet_lines
-
-
-@dataclass
-class Record:
-    """As much of a consumer's record as the archive looks at."""
-
-    value: bytes | None
-    offset: int = 12
-    partition: int = 3
-    timestamp: int = 1_795_000_000_000
-    key: bytes | None = b"1"
-    headers: list[tuple[str, Any]] = field(default_factory=lambda: [("source", b"stream")])
+from sample import POISON, Record, tweet_lines
 
 
 def test_a_tweet_is_kept_byte_by_byte() -> None:

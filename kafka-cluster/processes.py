@@ -1,0 +1,131 @@
+"""Servers as processes: started in a group of their own, known again by pid and start time, ended group-wise."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from kafka_cluster.script import UserError
+
+
+class ServerProcess:
+    """One server's process group; what is known of it stands in `<folder>/pid.json`, so that any shell finds it."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name, self.folder = name, folder
+        self.log = folder / "output.log"
+        self._pid_file = folder / "pid.json"
+
+    def start(
+        self, command: Sequence[str], environment: Mapping[str, str], user: str | None = None
+    ) -> None:
+        """Start the server. As root, `user` is who it runs as."""
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                command, cwd=self.folder, env=dict(environment), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True, user=user, group=psutil_group(user), extra_groups=[] if user else None,
+                umask=0o077,
+            )  # fmt: skip
+        known = {"pid": process.pid, "created": psutil.Process(process.pid).create_time()}
+        self._pid_file.write_text(json.dumps(known))
+
+    @property
+    def pid(self) -> int | None:
+        """The pid of the group's leader, None where it no longer runs."""
+        try:
+            known = json.loads(self._pid_file.read_text())
+            process = psutil.Process(known["pid"])
+            alive = process.create_time() == known["created"] and process.status() != psutil.STATUS_ZOMBIE
+        except (OSError, ValueError, psutil.NoSuchProcess):
+            return None
+        return known["pid"] if alive else None
+
+    def signal(self, number: int) -> bool:
+        """Send a signal to the whole group; False where nothing runs."""
+        pid = self.pid
+        if pid is None:
+            return False
+        os.killpg(pid, number)
+        return True
+
+    def stop(self, seconds: float) -> None:
+        """SIGTERM, then SIGKILL after so many seconds; returns when the group is gone."""
+        pid = self.pid
+        if pid is None:
+            return
+        group = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGTERM)
+        _, left = psutil.wait_procs(group, timeout=seconds)
+        for process in left:
+            process.kill()
+        psutil.wait_procs(left, timeout=10)
+
+    def kill(self) -> None:
+        """SIGKILL; returns when the group is gone."""
+        pid = self.pid
+        if pid is not None:
+            group = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+            self.signal(signal.SIGKILL)
+            psutil.wait_procs(group, timeout=10)
+
+    def resident_bytes(self) -> int:
+        """Memory that the group holds."""
+        pid = self.pid
+        if pid is None:
+            return 0
+        leader = psutil.Process(pid)
+        return sum(process.memory_info().rss for process in [leader, *leader.children(recursive=True)])
+
+    def last_words(self, lines: int = 5) -> str:
+        """The end of its output."""
+        try:
+            text = self.log.read_text(errors="replace")
+        except OSError:
+            return ""
+        return "\n".join(f"    {line[:200]}" for line in text.splitlines()[-lines:])
+
+
+def psutil_group(user: str | None) -> int | None:
+    """The primary group of a user; None where none is given."""
+    if user is None:
+        return None
+    import pwd
+
+    return pwd.getpwnam(user).pw_gid
+
+
+def check_free(name: str, ports: Sequence[int]) -> None:
+    """Raise UserError if one of the ports is taken, naming who holds it."""
+    for port in ports:
+        if is_taken(port):
+            raise UserError(
+                f"port {port}, which {name} needs, is taken{_holder(port)}: end that, or use --port-offset N"
+            )
+
+
+def is_taken(port: int) -> bool:
+    """True if something listens on 127.0.0.1:port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+def _holder(port: int) -> str:
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
+                pid = connection.pid
+                return f" by {psutil.Process(pid).name()} (pid {pid})" if pid else ""
+    except psutil.Error:
+        pass
+    return " by a process that you may not see"
