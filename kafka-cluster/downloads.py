@@ -41,7 +41,9 @@ def class_path(coordinates: str) -> str:
     try:
         environment = builder.from_endpoint(coordinates)
     except Exception as error:
-        raise UserError(f"can't fetch jars from {CENTRAL}: {_first_line(error)}; is the network there?") from None
+        raise UserError(
+            f"can't fetch jars from {CENTRAL}: {_first_line(error)}; is the network there?"
+        ) from None
     jars = sorted(environment.path.glob("*/*.jar"))  # jars/ and modules/
     return os.pathsep.join(map(str, jars))
 

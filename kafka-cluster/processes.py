@@ -21,9 +21,7 @@ class ServerProcess:
         self.log = folder / "output.log"
         self._pid_file = folder / "pid.json"
 
-    def start(
-        self, command: Sequence[str], environment: Mapping[str, str], user: str | None = None
-    ) -> None:
+    def start(self, command: Sequence[str], environment: Mapping[str, str], user: str | None = None) -> None:
         """Start the server. As root, `user` is who it runs as."""
         with self.log.open("ab") as log:
             process = subprocess.Popen(

@@ -45,7 +45,9 @@ class ServerConfig:
     password: str = field(default="", repr=False)
 
 
-def server_config(service: Service, names: list[str], port_keys: list[str], offset: int, home: str) -> ServerConfig:
+def server_config(
+    service: Service, names: list[str], port_keys: list[str], offset: int, home: str
+) -> ServerConfig:
     """The process form of a service: loopback for every name, ports shifted, container paths below `home`."""
     folders = {path: f"{home}/{volume}" for path, volume in service.volumes.items()}
     environment = {

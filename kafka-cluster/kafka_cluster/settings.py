@@ -179,6 +179,11 @@ def load_settings(env_file: Path = ENV_FILE, environ: Mapping[str, str] = os.env
     return Settings(**values)
 
 
+def env_file_values(env_file: Path = ENV_FILE) -> dict[str, str]:
+    """What stands in `.env`, unchecked, as compose would read it. Raises UserError where it can't be read."""
+    return _read_env_file(env_file)[0]
+
+
 def is_placeholder(value: str) -> bool:
     """True for a value in brackets, `[twitter api key]`: shown in an example, not filled in."""
     return value.startswith("[") and value.endswith("]")

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""The servers of the pipeline: ZooKeeper, three Kafka brokers, Elasticsearch, HDFS, as processes of this machine.
+
+init         write .env, with a random password, if there is none
+up           start all servers; done when each takes a write      down [--volumes]  end them; with their data
+status       servers, topics, lag of the consumer groups          logs NAME [-f]    what a server printed
+kill NAME    end one server at once, to see what happens          start NAME        start it again
+env          the variables that lead the scripts to this cluster
+"""
+
+import argparse
+import os
+import subprocess
+import time
+
+from env_file import make_env_file
+from kafka_cluster.script import UserError, run
+
+
+def main() -> int:
+    args = parse()
+    if args.verb == "init":
+        print(make_env_file())
+        return 0
+    try:
+        from cluster_status import print_status
+        from kafka_cluster.settings import ENV_FILE, env_file_values
+        from native_cluster import NativeCluster
+    except ModuleNotFoundError as missing:
+        raise UserError(
+            f"{missing.name} is not installed: run  python3 -m pip install -r requirements.txt "
+            "-r kafka-cluster/requirements-native.txt  in the project's folder"
+        ) from None
+    variables = env_file_values(ENV_FILE) | dict(os.environ)
+    cluster = NativeCluster(variables, args.port_offset, lambda text: print(text, flush=True))
+    if args.verb == "up":
+        up(cluster)
+    elif args.verb == "down":
+        cluster.down(args.volumes)
+        print(
+            "all servers are down" + (", their data is deleted" if args.volumes else ", their data is kept")
+        )
+    elif args.verb == "env":
+        print("\n".join(f"{key}={value}" for key, value in cluster.environment().items()))
+    elif args.verb == "logs":
+        tail = ["tail", "-n", "100", *(["-f"] if args.follow else []), str(cluster.log_file(args.name))]
+        return subprocess.run(tail, check=False).returncode
+    elif args.verb in ("kill", "start"):
+        getattr(cluster, args.verb)(args.name)
+        print(f"{args.name} {'is ended' if args.verb == 'kill' else 'is up'}")
+    else:
+        return print_status(cluster)
+    return 0
+
+
+def up(cluster: "NativeCluster") -> None:  # type: ignore[name-defined]  # noqa: F821 - imported in main
+    started = time.monotonic()
+    seconds = cluster.up()
+    phases = ", ".join(f"{phase} {took:.1f} s" for phase, took in seconds.items())
+    print(
+        f"up after {time.monotonic() - started:.1f} s ({phases}); {cluster.resident_bytes() / 2**30:.1f} GB resident"
+    )
+    if cluster.offset:
+        shown = {key: value for key, value in cluster.environment().items() if "password" not in key}
+        print("to use it:  export " + " ".join(f"{key}={value}" for key, value in shown.items()))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb in ("init", "up", "down", "status", "logs", "kill", "start", "env"):
+        command = verbs.add_parser(verb)
+        command.add_argument(
+            "--port-offset", type=int, default=0, metavar="N", help="a second cluster beside the first"
+        )
+        if verb == "down":
+            command.add_argument("--volumes", action="store_true", help="delete the data too")
+        if verb in ("logs", "kill", "start"):
+            command.add_argument("name", help="the server, such as kafka1")
+        if verb == "logs":
+            command.add_argument("-f", "--follow", action="store_true", help="go on printing")
+    args = parser.parse_args()
+    if not 0 <= args.port_offset <= 35_000:
+        raise UserError("--port-offset must be from 0 to 35000")
+    return args
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,114 @@
+"""`status`: each server with address and health; topics with leaders and in-sync replicas; lag by group."""
+
+import os
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.admin import KafkaAdminClient
+from kafka.errors import CoordinatorNotAvailableError, KafkaError
+from rich.console import Console
+from rich.table import Table
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from kafka_cluster.kafka_options import client_options, connect, consumer_options
+from kafka_cluster.script import UserError
+from kafka_cluster.settings import Settings, load_settings
+from native_cluster import NativeCluster
+from readiness import is_ready
+
+
+def print_status(cluster: NativeCluster) -> int:
+    """Print three tables; exit code 0 when every server is healthy, else 1."""
+    console = Console(highlight=False)
+    servers, healthy = servers_table(cluster)
+    console.print(servers)
+    settings = load_settings(environ=os.environ | cluster.environment())
+    try:
+        for table in kafka_tables(settings):
+            console.print(table)
+    except (KafkaError, UserError) as error:
+        console.print(f"Kafka: {error}", style="red", markup=False)
+        healthy = False
+    return 0 if healthy else 1
+
+
+def servers_table(cluster: NativeCluster) -> tuple[Table, bool]:
+    """Name, address, pid, memory, health of each server; and whether all are well."""
+    table = _table("server", "address", "pid", "memory", "health")
+    healthy = True
+    for name, config in cluster.configs.items():
+        process = cluster.processes[name]
+        ready = process.pid is not None and is_ready(name, config, cluster.environment())
+        healthy &= ready
+        health = "ready" if ready else "down" if process.pid is None else "runs, does not answer"
+        table.add_row(
+            name, f"127.0.0.1:{config.ports[0]}", str(process.pid or ""),
+            f"{process.resident_bytes() / 2**20:,.0f} MB" if process.pid else "",
+            f"[{'green' if ready else 'red'}]{health}[/]",
+        )  # fmt: skip
+    return table, healthy
+
+
+@retry(
+    retry=retry_if_exception_type(KafkaError), stop=stop_after_delay(10), wait=wait_fixed(0.3), reraise=True
+)
+def kafka_tables(settings: Settings) -> tuple[Table, Table]:
+    """Topics, and lag by group. Asked again for a while: the client may try a broker that has just died."""
+    admin = connect(KafkaAdminClient, settings, **client_options(settings))
+    try:
+        return topics_table(admin.describe_topics()), lag_table(admin, settings)
+    finally:
+        admin.close()
+
+
+def topics_table(topics: list[dict[str, Any]]) -> Table:
+    """Each partition with its leader and in-sync replicas; Kafka's own topics are left out."""
+    table = _table("topic", "partition", "leader", "in-sync replicas", "")
+    for topic in sorted(topics, key=lambda topic: topic["name"]):
+        if topic.get("is_internal") or topic["name"].startswith("__"):
+            continue
+        for partition in sorted(topic["partitions"], key=lambda partition: partition["partition_index"]):
+            in_sync, replicas = partition["isr_nodes"], partition["replica_nodes"]
+            leader = partition["leader_id"]
+            table.add_row(
+                topic["name"], str(partition["partition_index"]), f"kafka{leader}" if leader > 0 else "none",
+                ", ".join(f"kafka{node}" for node in sorted(in_sync)),
+                "" if len(in_sync) == len(replicas) else "[yellow]under-replicated[/]",
+            )  # fmt: skip
+    return table
+
+
+def lag_table(admin: KafkaAdminClient, settings: Settings) -> Table:
+    """For each of our groups: members, records committed, records still to read."""
+    table = _table("group", "reads", "members", "committed", "lag")
+    consumer = connect(KafkaConsumer, settings, **consumer_options(settings, None))
+    try:
+        partitions = consumer.partitions_for_topic(settings.topic) or ()
+        ends = consumer.end_offsets([TopicPartition(settings.topic, number) for number in partitions])
+    finally:
+        consumer.close()
+    for group in (settings.elasticsearch_group, settings.hdfs_group):
+        done, members = group_progress(admin, group)
+        lag = sum(end - done.get(tp, 0) for tp, end in ends.items())
+        committed = sum(offset for tp, offset in done.items() if tp in ends)
+        table.add_row(group, settings.topic, str(members), f"{committed:,}", f"{lag:,}")
+    return table
+
+
+def group_progress(admin: KafkaAdminClient, group: str) -> tuple[dict[TopicPartition, int], int]:
+    """Committed offsets and the number of members; nothing and none for a group that has never been there."""
+    try:
+        offsets = admin.list_group_offsets({group: None}).get(group, {})
+        members = admin.describe_groups([group])[group].get("members") or ()
+    except CoordinatorNotAvailableError:  # no group has ever committed in this cluster
+        return {}, 0
+    return {tp: max(0, entry.offset) for tp, entry in offsets.items()}, len(members)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        table.add_column(
+            column, justify="right" if column in ("pid", "memory", "lag", "committed") else "left"
+        )
+    return table

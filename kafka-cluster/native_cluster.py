@@ -1,0 +1,325 @@
+"""The cluster as processes of this machine: supplied, provisioned, started, watched until it is ready, ended."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import downloads
+from compose_file import load_services
+from kafka_cluster.script import ROOT, UserError
+from kafka_cluster.settings import is_placeholder
+from processes import ServerProcess, check_free, is_taken
+from readiness import LAST_CHECKS, is_ready
+from server_config import ServerConfig, server_config
+
+NATIVE = yaml.safe_load(Path(__file__).with_name("native.yml").read_text(encoding="utf-8"))
+READY_SECONDS = 120.0
+BROKER_STOP_SECONDS, STOP_SECONDS = 15.0, 8.0
+# These would move servers off loopback; the native way always stays on it.
+DOCKER_ONLY = {"bootstrap_servers_ip", "bind_address"}
+UNPRIVILEGED_USER = "nobody"
+
+Say = Callable[[str], None]
+
+
+class NativeCluster:
+    """All servers of one checkout and port offset. `variables` are those that the compose file asks for."""
+
+    def __init__(self, variables: Mapping[str, str], offset: int = 0, say: Say = print) -> None:
+        self.offset, self._say = offset, say
+        self.folder = state_folder(offset)
+        variables = {key: value for key, value in variables.items() if key not in DOCKER_ONLY}
+        if is_placeholder(variables.get("elasticsearch_password", "")):
+            raise UserError("elasticsearch_password in .env is still the example's: put a password there")
+        services = load_services(variables)
+        names = [name for name in services if name not in NATIVE["not_native"]]
+        self.configs = {
+            name: server_config(
+                services[name], names, NATIVE["services"][name].get("port_keys", []), offset, str(self.folder / name)
+            )
+            for name in names
+        }  # fmt: skip
+        self.processes = {name: ServerProcess(name, self.folder / name) for name in names}
+        self.password = self.configs["elasticsearch"].password
+        self._complete = self.folder / "complete"
+
+    # verbs
+
+    def up(self) -> dict[str, float]:
+        """Start what does not run, and wait until all is ready; returns the seconds of each phase.
+
+        Raises UserError; then nothing that this call started is left running.
+        """
+        seconds: dict[str, float] = {}
+        with self._lock():
+            self._end_aborted()
+            missing = [name for name, process in self.processes.items() if process.pid is None]
+            try:
+                for name in missing:
+                    check_free(name, self.configs[name].ports)
+                with _timed(seconds, "software"):
+                    supply = _supply({NATIVE["services"][name]["software"] for name in missing})
+                with _timed(seconds, "servers"):
+                    self._start_and_wait(missing, supply)
+                with _timed(seconds, "first writes"):
+                    self._check_writes()
+                self._complete.touch()
+            except BaseException:
+                self._stop(missing)
+                raise
+        return seconds
+
+    def down(self, volumes: bool = False) -> None:
+        """End all servers, brokers first; with `volumes` their data too."""
+        if not self.folder.exists():
+            return
+        with self._lock():
+            self._complete.unlink(missing_ok=True)
+            self._stop(list(self.processes))
+        if volumes:
+            shutil.rmtree(self.folder)
+
+    def start(self, name: str) -> None:
+        """Start one server and wait until it is ready."""
+        process = self._known(name)
+        if process.pid is None:
+            check_free(name, self.configs[name].ports)
+            self._start_and_wait([name], _supply({NATIVE["services"][name]["software"]}))
+
+    def kill(self, name: str) -> None:
+        """SIGKILL one server."""
+        process = self._known(name)
+        if process.pid is None:
+            raise UserError(f"{name} does not run")
+        process.kill()
+
+    def log_file(self, name: str) -> Path:
+        """Where a server's output goes."""
+        return self._known(name).log
+
+    def environment(self) -> dict[str, str]:
+        """The variables that lead the scripts to this cluster, the password included."""
+        brokers = [f"127.0.0.1:{9091 + number + self.offset}" for number in range(3)]
+        return {
+            "bootstrap_servers": ",".join(brokers),
+            "elasticsearch_url": f"http://127.0.0.1:{9200 + self.offset}",
+            "webhdfs_url": f"http://127.0.0.1:{9870 + self.offset}",
+            "elasticsearch_user": "elastic",
+            "elasticsearch_password": self.password,
+        }
+
+    def resident_bytes(self) -> int:
+        """Memory of all servers together."""
+        return sum(process.resident_bytes() for process in self.processes.values())
+
+    # steps
+
+    def _known(self, name: str) -> ServerProcess:
+        if name not in self.processes:
+            raise UserError(f"there is no server {name}; there are {', '.join(self.processes)}")
+        return self.processes[name]
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # Elasticsearch's user must get through to its own folder; all folders below are closed to others.
+        self.folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        with (self.folder / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise UserError("another cluster.py is at work on this cluster; wait for it") from None
+            yield
+
+    def _end_aborted(self) -> None:
+        running = [name for name, process in self.processes.items() if process.pid]
+        if running and not self._complete.exists():
+            self._say(f"ending what an aborted run left: {', '.join(running)}")
+            self._stop(running)
+
+    def _start_and_wait(self, names: list[str], supply: Mapping[str, str]) -> None:
+        started = time.monotonic()
+        for name in names:
+            self._provision(name, supply)
+        with ThreadPoolExecutor(len(self.processes)) as starters:
+            list(starters.map(lambda name: self._launch(name, supply), names))
+        waiting = list(names)
+        while waiting:
+            for name in list(waiting):
+                self._raise_if_dead(name)
+                if is_ready(name, self.configs[name], self.environment()):
+                    waiting.remove(name)
+                    self._say(f"  {name:<14} ready after {time.monotonic() - started:4.1f} s")
+            if time.monotonic() - started > READY_SECONDS:
+                raise UserError(
+                    f"{', '.join(waiting)} not ready after {READY_SECONDS:.0f} s; see {self.log_file(waiting[0])}:\n"
+                    + self.processes[waiting[0]].last_words()
+                )
+            time.sleep(0.2)
+
+    def _provision(self, name: str, supply: Mapping[str, str]) -> None:
+        config, folder = self.configs[name], self.folder / name
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o700)
+        for path in config.folders:
+            Path(path).mkdir(parents=True, exist_ok=True)
+        if config.password:
+            _provision_elasticsearch(config, folder, supply)
+        for path, text in config.files.items():
+            (folder / path).write_text(text, encoding="utf-8")
+        if config.password and os.geteuid() == 0:
+            _give_away(folder, UNPRIVILEGED_USER)
+
+    def _launch(self, name: str, supply: Mapping[str, str]) -> None:
+        config, folder, native = self.configs[name], self.folder / name, NATIVE["services"][name]
+        environment = _clean_environment(supply["java"], folder) | dict(config.environment)
+        if config.password:
+            user = UNPRIVILEGED_USER if os.geteuid() == 0 else None
+            environment |= {"ES_PATH_CONF": str(folder / "config"), "ES_TMPDIR": str(folder / "tmp")}
+            self.processes[name].start([f"{supply['elasticsearch']}/bin/elasticsearch"], environment, user)
+            return
+        java = [
+            f"{supply['java']}/bin/java", *config.jvm, *native["jvm"],
+            f"-Dlog4j.configuration=file:{folder}/log4j.properties",
+            "-cp", f"{folder}{os.pathsep}{supply[native['software']]}", native["main"],
+        ]  # fmt: skip
+        if name == "namenode" and not any(Path(path, "name", "current").exists() for path in config.folders):
+            with self.processes[name].log.open("ab") as log:
+                subprocess.run(
+                    [*java, "-format", "-nonInteractive"], env=environment, cwd=folder, stdin=subprocess.DEVNULL,
+                    stdout=log, stderr=log, check=True,
+                )  # fmt: skip
+        self.processes[name].start([*java, *config.arguments], environment)
+
+    def _raise_if_dead(self, name: str) -> None:
+        process = self.processes[name]
+        if process.pid is None:
+            raise UserError(f"{name} ended while starting; see {process.log}:\n{process.last_words()}")
+
+    def _check_writes(self) -> None:
+        """A server is up when it takes a write, and is ours when our process still lives afterwards."""
+        deadline = time.monotonic() + READY_SECONDS
+        for what, check in LAST_CHECKS.items():
+            while (fault := check(self.environment())) is not None:
+                if time.monotonic() > deadline:
+                    raise UserError(f"{what} takes no writes: {fault}")
+                time.sleep(0.3)
+        for name in self.processes:
+            self._raise_if_dead(name)
+
+    def _stop(self, names: list[str]) -> None:
+        """Brokers first, all at once: they hand over their leaders while ZooKeeper is still there."""
+        brokers = [name for name in names if name.startswith("kafka")]
+        others = [name for name in names if name not in (*brokers, "zookeeper")]
+        with _signals_blocked(), ThreadPoolExecutor(8) as stoppers:
+            later = [stoppers.submit(self.processes[name].stop, STOP_SECONDS) for name in others]
+            list(stoppers.map(lambda name: self.processes[name].stop(BROKER_STOP_SECONDS), brokers))
+            for stopped in later:
+                stopped.result()
+            if "zookeeper" in names:
+                self.processes["zookeeper"].stop(STOP_SECONDS)
+
+
+def state_folder(offset: int) -> Path:
+    """Where the cluster of this checkout and offset keeps its data, logs and pids."""
+    checkout = hashlib.sha256(str(ROOT).encode()).hexdigest()[:10]
+    if os.geteuid() == 0:  # below root's home no other user gets through
+        base = Path("/var/tmp")  # noqa: S108
+    else:
+        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return base / f"{downloads.NAME}-{checkout}-{offset}"
+
+
+def free_offset(variables: Mapping[str, str], first: int = 10_000, step: int = 100) -> int:
+    """The first port offset at which every port of the cluster is free."""
+    for offset in range(first, 35_000, step):
+        cluster = NativeCluster(variables, offset)
+        ports = [port for config in cluster.configs.values() for port in config.ports]
+        if not any(map(is_taken, ports)) and not cluster.folder.exists():
+            return offset
+    raise UserError("no port offset is free")
+
+
+def _supply(software: set[str]) -> dict[str, str]:
+    """Java, class paths and Elasticsearch's folder, fetched if they are not there."""
+    if not software:
+        return {}
+    supply = {"java": str(downloads.java_home())}
+    for name in software:
+        what: dict[str, Any] = NATIVE["software"][name]
+        supply[name] = (
+            downloads.class_path(what["jars"].strip())
+            if "jars" in what
+            else str(downloads.elasticsearch_home(what["zip"]))
+        )
+    return supply
+
+
+def _provision_elasticsearch(config: ServerConfig, folder: Path, supply: Mapping[str, str]) -> None:
+    """The configuration folder, and a keystore with the password, which goes in by stdin only."""
+    home, target = Path(supply["elasticsearch"]), folder / "config"
+    (folder / "tmp").mkdir(exist_ok=True)
+    target.mkdir(exist_ok=True)
+    for file in ("log4j2.properties", "jvm.options"):
+        # the wheel's Java has no jdk.incubator.vector
+        lines = (home / "config" / file).read_text(encoding="utf-8").splitlines(keepends=True)
+        (target / file).write_text("".join(line for line in lines if "jdk.incubator.vector" not in line))
+    mark = target / "keystore.made-for"
+    made_for = hashlib.sha256(f"{folder}{config.password}".encode()).hexdigest()
+    if mark.exists() and mark.read_text() == made_for:
+        return
+    (target / "elasticsearch.keystore").unlink(missing_ok=True)
+    environment = _clean_environment(supply["java"], folder) | {"ES_PATH_CONF": str(target)}
+    tool = f"{home}/bin/elasticsearch-keystore"
+    for command, text in (
+        ([tool, "create"], ""),
+        ([tool, "add", "-x", "bootstrap.password"], config.password),
+    ):
+        done = subprocess.run(
+            command, env=environment, input=text, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise UserError(f"can't make Elasticsearch's keystore: {done.stderr.strip()[-300:]}")
+    mark.write_text(made_for)
+
+
+def _give_away(folder: Path, user: str) -> None:
+    for path in [folder, *folder.rglob("*")]:
+        shutil.chown(path, user)
+
+
+def _clean_environment(java: str, home: Path) -> dict[str, str]:
+    """What a server sees of our environment: nothing that could steer it, and no secret."""
+    kept = {key: os.environ[key] for key in ("PATH", "LANG", "TMPDIR") if key in os.environ}
+    return kept | {"JAVA_HOME": java, "ES_JAVA_HOME": java, "HOME": str(home), "HADOOP_USER_NAME": "hadoop"}
+
+
+@contextlib.contextmanager
+def _timed(seconds: dict[str, float], phase: str) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    seconds[phase] = time.monotonic() - started
+
+
+@contextlib.contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """A second Ctrl-C must not leave servers behind half ended."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, old)
