@@ -27,12 +27,7 @@ def is_ready(name: str, config: ServerConfig, environment: Environment) -> bool:
         return _answers(f"{environment['elasticsearch_url']}/_cluster/health", _login(environment))
     if name.startswith("kafka"):
         return all(map(_accepts, config.ports))
-    path = (
-        "/jmx?qry=Hadoop:service=NameNode,name=FSNamesystem"
-        if name == "namenode"
-        else "/jmx?qry=java.lang:type=Runtime"
-    )
-    return _answers(f"http://{LOOPBACK}:{config.ports[0]}{path}", environment)
+    return _answers(f"http://{LOOPBACK}:{config.ports[0]}/jmx?qry=java.lang:type=Runtime")
 
 
 def kafka_takes_writes(environment: Environment) -> str | None:

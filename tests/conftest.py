@@ -4,11 +4,18 @@ import os
 import signal
 from collections.abc import Iterator
 
+import hypothesis
 import psutil
 import pytest
 
 from kafka_cluster.settings import load_settings
 from native_cluster import NativeCluster, free_offset
+
+# Examples take as long as they take: the machines that run this are shared.
+hypothesis.settings.register_profile(
+    "shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("shared")
 
 FREE_BYTES_NEEDED = 5 << 30
 

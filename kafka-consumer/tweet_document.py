@@ -1,0 +1,251 @@
+"""A tweet in the stream's shape -> the document in Elasticsearch. Pure.
+
+Both vocabularies of the X API are read, that before and that after its OpenAPI 2.167 (referenced_tweets and
+referenced_posts, and so on). A tweet with an id is never refused: an optional field of a wrong type is left out,
+and the rest is indexed. tweet-index.json has the mapping of every field that is made here.
+"""
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from kafka_cluster.message import header, parse_tweet, timestamp, tweet_id
+
+Json = dict[str, Any]
+
+KINDS = {"retweeted": "retweet", "reposted": "retweet", "quoted": "quote", "replied_to": "reply"}
+PRECEDENCE = ("retweet", "quote", "reply")
+METRICS = {
+    "likes": ("like_count",),
+    "retweets": ("retweet_count", "repost_count"),
+    "quotes": ("quote_count",),
+    "replies": ("reply_count",),
+    "bookmarks": ("bookmark_count",),
+    "impressions": ("impression_count",),
+}
+# X's own links stand in a tweet for its media and for what it quotes: they are not where people link to.
+OWN_DOMAINS = {"twitter.com", "x.com", "t.co", "pic.twitter.com", "pic.x.com"}
+LARGEST_LONG = 2**63 - 1
+_X_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+def tweet_action(value: bytes | None, headers: Iterable[tuple[str, bytes | None]]) -> tuple[str, bytes]:
+    """A record's value and headers -> (id, document as JSON bytes). Raises NotATweet for poison."""
+    payload = parse_tweet(value)
+    return tweet_id(payload), orjson.dumps(document(payload, header(headers, "received_at")))
+
+
+def document(payload: Json, received_at: str | None) -> Json:
+    """A parsed tweet -> its document; fields that the tweet lacks are left out. Raises NotATweet without an id."""
+    data, includes = payload["data"], _object(payload.get("includes"))
+    users = _by_id(includes.get("users"))
+    others = _by_id(includes.get("tweets") or includes.get("posts"))
+    kind, referenced = _references(data)
+    original = others.get(referenced.get(kind, ""), {}) if kind in ("retweet", "quote") else {}
+    # A retweet's own text and entities are cut at about 140 characters; the whole is in the original.
+    said = original if kind == "retweet" and original else data
+    created = _time(data.get("created_at"))
+    received = _time(received_at)
+    return _filled({
+        "id": tweet_id(payload),
+        "text": _whole_text(said),
+        "created_at": created,
+        "received_at": received,
+        "arrival_delay_ms": _milliseconds_between(created, received),
+        "lang": _text(data.get("lang")),
+        "kind": kind,
+        "original_id": referenced.get("retweet") or referenced.get("quote"),
+        "reply_to_id": referenced.get("reply"),
+        "conversation_id": _text(data.get("conversation_id")),
+        **_entities(said),
+        "author": _author(users.get(_text(data.get("author_id")) or "", {}), data),
+        "metrics": _metrics(data),
+        "original": _original(original, users),
+        "place": _place(data, _by_id(includes.get("places"))),
+        "rules": _texts(payload.get("matching_rules"), "tag"),
+        "edit_root_id": _edit_root(data),
+    })  # fmt: skip
+
+
+# parts
+
+
+def _references(data: Json) -> tuple[str, dict[str, str]]:
+    """The kind of tweet, and the id of the tweet that it refers to in each way."""
+    found: dict[str, str] = {}
+    for reference in _objects(data.get("referenced_tweets") or data.get("referenced_posts")):
+        kind, id_ = KINDS.get(str(reference.get("type"))), _text(reference.get("id"))
+        if kind and id_:
+            found.setdefault(kind, id_)
+    return next((kind for kind in PRECEDENCE if kind in found), "post"), found
+
+
+def _whole_text(data: Json) -> str | None:
+    note = _object(data.get("note_tweet") or data.get("note_post"))
+    text = _text(note.get("text")) or _text(data.get("text"))
+    return html.unescape(text) if text and "&" in text else text  # X escapes &, < and >
+
+
+def _entities(data: Json) -> Json:
+    note = _object(data.get("note_tweet") or data.get("note_post"))
+    entities = _object(note.get("entities")) or _object(data.get("entities"))
+    urls = [
+        url
+        for entity in _objects(entities.get("urls"))
+        if (url := _text(entity.get("unwound_url")) or _text(entity.get("expanded_url")))
+    ]
+    return {
+        "hashtags": _unique(_same_tag(tag) for tag in _texts(entities.get("hashtags"), "tag")),
+        "cashtags": _unique(tag.upper() for tag in _texts(entities.get("cashtags"), "tag")),
+        "mentions": _unique(name.lower() for name in _texts(entities.get("mentions"), "username")),
+        "urls": _unique(urls),
+        "domains": _unique(domain for url in urls if (domain := _domain(url))),
+    }
+
+
+def _same_tag(tag: str) -> str:
+    """#Kafka and #kafka, and the two ways to write an accent, count as one."""
+    return unicodedata.normalize("NFC", tag).casefold()
+
+
+def _domain(url: str) -> str | None:
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return None
+    host = host.removeprefix("www.")
+    return host if "." in host and host not in OWN_DOMAINS else None
+
+
+def _author(user: Json, data: Json) -> Json:
+    metrics = _object(user.get("public_metrics"))
+    verified = user.get("verified")
+    return _filled({
+        "id": _text(data.get("author_id")),
+        "username": _text(user.get("username")),
+        "name": _text(user.get("name")),
+        "followers": _count(metrics.get("followers_count")),
+        "following": _count(metrics.get("following_count")),
+        "tweets": _count(metrics.get("tweet_count", metrics.get("post_count"))),
+        "verified": verified if isinstance(verified, bool) else None,
+        "verified_type": _text(user.get("verified_type")),
+        "created_at": _time(user.get("created_at")),
+    })  # fmt: skip
+
+
+def _metrics(data: Json) -> Json:
+    given = _object(data.get("public_metrics"))
+    counts = {}
+    for name, keys in METRICS.items():
+        counts[name] = next((count for key in keys if (count := _count(given.get(key))) is not None), None)
+    return _filled(counts)
+
+
+def _original(original: Json, users: dict[str, Json]) -> Json:
+    """The tweet that was retweeted or quoted, with its counts at the moment of this record."""
+    if not original:
+        return {}
+    author = users.get(_text(original.get("author_id")) or "", {})
+    return _filled({
+        "created_at": _time(original.get("created_at")),
+        "author": _text(author.get("username")),
+        "text": _whole_text(original),
+        **_metrics(original),
+    })  # fmt: skip
+
+
+def _place(data: Json, places: dict[str, Json]) -> Json:
+    geo = _object(data.get("geo"))
+    place = places.get(_text(geo.get("place_id")) or "", {})
+    point = _list(_object(geo.get("coordinates")).get("coordinates"))
+    box = _list(_object(place.get("geo")).get("bbox"))
+    if len(point) != 2 and len(box) == 4 and all(map(_is_number, box)):
+        point = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]
+    return _filled({
+        "full_name": _text(place.get("full_name")),
+        "country": _text(place.get("country")),
+        "country_code": _text(place.get("country_code")),
+        "location": _location(point),
+    })  # fmt: skip
+
+
+def _location(point: list[Any]) -> Json | None:
+    if len(point) != 2 or not all(map(_is_number, point)):
+        return None
+    longitude, latitude = point
+    if abs(longitude) > 180 or abs(latitude) > 90:
+        return None
+    return {"lat": latitude, "lon": longitude}
+
+
+def _edit_root(data: Json) -> str | None:
+    history = _list(data.get("edit_history_tweet_ids") or data.get("edit_history_post_ids"))
+    return _text(history[0]) if history else None
+
+
+# values of whatever type -> the type that the mapping wants, or nothing
+
+
+def _object(value: Any) -> Json:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _objects(value: Any) -> list[Json]:
+    return [item for item in _list(value) if isinstance(item, dict)]
+
+
+def _by_id(value: Any) -> dict[str, Json]:
+    return {item["id"]: item for item in _objects(value) if isinstance(item.get("id"), str)}
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _texts(value: Any, key: str) -> list[str]:
+    return [text for item in _objects(value) if (text := _text(item.get(key)))]
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and 0 <= value <= LARGEST_LONG else None
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
+
+
+def _time(value: Any) -> str | None:
+    """A point in time as X writes it, `2026-11-23T12:00:00.000Z`; other ISO 8601 times are brought to that form."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        if _X_TIME.fullmatch(value):
+            return value
+        return timestamp(moment) if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _milliseconds_between(start: str | None, end: str | None) -> int | None:
+    if not start or not end:
+        return None
+    return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds() * 1000)
+
+
+def _unique(values: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+def _filled(fields: Json) -> Json:
+    return {name: value for name, value in fields.items() if value is not None and value not in ({}, [])}

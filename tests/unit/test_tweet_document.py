@@ -1,0 +1,99 @@
+"""A tweet becomes the document that the dashboards expect, and no tweet with an id is ever refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elasticsearch_index import INDEX_FILE
+from kafka_cluster.message import NotATweet
+from sample import odd_tweets
+from tweet_document import document, tweet_action
+
+GOLDEN = sorted(Path(__file__).with_name("golden").glob("*.json"))
+MAPPING = json.loads(INDEX_FILE.read_text(encoding="utf-8"))["mappings"]["properties"]
+RECEIVED = "2026-11-23T09:15:03.250Z"
+TYPES: dict[str, Any] = {
+    "keyword": str, "text": str, "date": str, "long": int, "boolean": bool, "geo_point": dict,
+}  # fmt: skip
+
+
+def golden(name: str) -> tuple[dict, dict]:
+    case = json.loads((Path(__file__).with_name("golden") / f"{name}.json").read_text(encoding="utf-8"))
+    return case["value"], case["document"]
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_golden(path: Path) -> None:
+    value, expected = golden(path.stem)
+    id_, body = tweet_action(orjson.dumps(value), [("received_at", RECEIVED.encode())])
+    assert json.loads(body) == expected
+    assert id_ == value["data"]["id"]
+    assert_fits(expected, MAPPING)
+
+
+@pytest.mark.parametrize("name", ["retweet", "long-post", "edit"])
+def test_both_vocabularies_give_the_same_document(name: str) -> None:
+    assert golden(name)[1] == golden(f"{name}-new-names")[1]
+
+
+def test_a_retweet_shows_the_whole_text_the_tags_and_the_counts_of_its_original() -> None:
+    _, retweet = golden("retweet")
+    assert retweet["text"].endswith("$CFLT") and retweet["hashtags"] == ["kafka", "dataengineering"]
+    assert (retweet["original"]["retweets"], retweet["metrics"]["retweets"]) == (128, 0)
+
+
+def test_wrong_types_in_optional_fields_are_left_out() -> None:
+    for value in odd_tweets():
+        assert_fits(json.loads(tweet_action(value, [])[1]), MAPPING)
+
+
+WORDS = """
+    data includes users tweets posts places id text created_at lang entities hashtags tag urls expanded_url
+    mentions username public_metrics like_count followers_count referenced_tweets type geo coordinates bbox
+    place_id note_tweet matching_rules edit_history_tweet_ids author_id verified verified_type country
+"""
+NAMES = st.sampled_from(WORDS.split())
+LEAVES = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**63), 2**64 - 1), st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=20), st.sampled_from(["1", "retweeted", "quoted", "2026-11-23", "http://[", "https://a.b"]),
+)  # fmt: skip
+ANYTHING = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=6),
+    max_leaves=25,
+)
+
+
+@given(st.dictionaries(NAMES, ANYTHING, max_size=8), st.dictionaries(NAMES, ANYTHING, max_size=6))
+def test_whatever_x_sends_the_document_fits_the_mapping(data: dict, includes: dict) -> None:
+    made = document({"data": data | {"id": "1"}, "includes": includes}, RECEIVED)
+    assert_fits(made, MAPPING)
+    orjson.dumps(made)
+
+
+@given(ANYTHING)
+def test_anything_else_is_no_tweet(value: Any) -> None:
+    try:
+        body = orjson.dumps(value)
+    except TypeError:
+        return
+    with pytest.raises(NotATweet):
+        tweet_action(body, [])
+
+
+def assert_fits(made: dict, mapping: dict) -> None:
+    """Every field is in the mapping, and its value is of a type that Elasticsearch takes."""
+    for name, value in made.items():
+        if "properties" in mapping[name]:
+            assert_fits(value, mapping[name]["properties"])
+            continue
+        kind = mapping[name]["type"]
+        for item in value if isinstance(value, list) else [value]:
+            assert type(item) is TYPES[kind], f"{name}: {item!r} is no {kind}"
+            if kind == "date":
+                assert len(item) == 24 and item.endswith("Z")
