@@ -20,6 +20,7 @@ class ServerProcess:
         self.name, self.folder = name, folder
         self.log = folder / "output.log"
         self._pid_file = folder / "pid.json"
+        self._child: subprocess.Popen | None = None
 
     def start(self, command: Sequence[str], environment: Mapping[str, str], user: str | None = None) -> None:
         """Start the server. As root, `user` is who it runs as."""
@@ -29,6 +30,7 @@ class ServerProcess:
                 start_new_session=True, user=user, group=psutil_group(user), extra_groups=[] if user else None,
                 umask=0o077,
             )  # fmt: skip
+        self._child = process
         known = {"pid": process.pid, "created": psutil.Process(process.pid).create_time()}
         self._pid_file.write_text(json.dumps(known))
 
@@ -63,6 +65,7 @@ class ServerProcess:
         for process in left:
             process.kill()
         psutil.wait_procs(left, timeout=10)
+        self._reap()
 
     def kill(self) -> None:
         """SIGKILL; returns when the group is gone."""
@@ -71,6 +74,11 @@ class ServerProcess:
             group = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
             self.signal(signal.SIGKILL)
             psutil.wait_procs(group, timeout=10)
+            self._reap()
+
+    def _reap(self) -> None:
+        if self._child:  # else another shell's `up` started it
+            self._child.poll()
 
     def resident_bytes(self) -> int:
         """Memory that the group holds."""
