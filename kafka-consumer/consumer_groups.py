@@ -30,6 +30,7 @@ GROUPS = ("elasticsearch", "hdfs")
 
 def run_group(name: str, settings: Settings, from_beginning: bool, until_caught_up: bool) -> int:
     """Run one group's process until it is told to stop, or has caught up. Returns the exit code."""
+    stop = _stop_on_signals()
     for warning in ensure_topics(settings):
         log.warning("%s", warning)
     group = settings.elasticsearch_group if name == "elasticsearch" else settings.hdfs_group
@@ -39,8 +40,7 @@ def run_group(name: str, settings: Settings, from_beginning: bool, until_caught_
         KafkaConsumer, settings, **consumer_options(settings, group),
         partition_assignment_strategy=[CooperativeStickyAssignor],
     )  # fmt: skip
-    loop = PollLoop(consumer, settings.topic, sink, from_beginning, until_caught_up)
-    _stop_on_signals(loop)
+    loop = PollLoop(consumer, settings.topic, sink, stop, from_beginning, until_caught_up)
     log.info("%s: group %s reads %s", name, group, settings.topic)
     try:
         loop.run()
@@ -71,7 +71,10 @@ def run_both(arguments: list[str]) -> int:
         for name in GROUPS
     }  # fmt: skip
 
+    asked = []
+
     def stop(*_: object) -> None:
+        asked.append(True)
         for process in processes.values():
             if process.poll() is None:
                 process.terminate()
@@ -83,10 +86,12 @@ def run_both(arguments: list[str]) -> int:
         for name, process in list(running.items()):
             if process.poll() is not None:
                 del running[name]
-                if process.returncode and running:
+                if process.returncode and running and not asked:
                     log.warning("%s ended with exit code %d; %s goes on", name, process.returncode, *running)
         time.sleep(0.1)
-    return max(abs(process.returncode) for process in processes.values())
+    # one that was still importing when it was told to stop ended by the signal, with nothing begun
+    codes = {process.returncode for process in processes.values()} - {-signal.SIGTERM if asked else 0}
+    return max(map(abs, codes), default=0)
 
 
 def _build_sink(name: str, settings: Settings, group: str, admin: KafkaAdminClient) -> Sink:
@@ -104,21 +109,24 @@ def _build_sink(name: str, settings: Settings, group: str, admin: KafkaAdminClie
     return HdfsSink(settings, current_topic_id)
 
 
-def _stop_on_signals(loop: PollLoop) -> None:
-    def stop(*_: object) -> None:
-        if loop.stop.is_set():
-            os._exit(130)  # asked twice: what is not committed is read again
-        loop.stop.set()
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    def ask(*_: object) -> None:
+        if stop.is_set():
+            os._exit(130)  # asked twice: what is not committed is read again
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
     parent = os.environ.get("consumer_parent")
     if parent:
-        threading.Thread(target=_follow, args=(int(parent), loop), daemon=True).start()
+        threading.Thread(target=_follow, args=(int(parent), stop), daemon=True).start()
+    return stop
 
 
-def _follow(parent: int, loop: PollLoop) -> None:
+def _follow(parent: int, stop: threading.Event) -> None:
     """End with the process that started us, even if that was killed."""
     while os.getppid() == parent:
         time.sleep(0.5)
-    loop.stop.set()
+    stop.set()

@@ -27,11 +27,11 @@ BEYOND_END_TRIES = 8
 
 
 class PollLoop:
-    """Moves the records of one topic through a sink. `stop` may be set from a signal handler."""
+    """Moves the records of one topic through a sink, until `stop` is set, which a signal handler may do."""
 
     def __init__(
-        self, consumer: KafkaConsumer, topic: str, sink: Sink, from_beginning: bool = False,
-        until_caught_up: bool = False,
+        self, consumer: KafkaConsumer, topic: str, sink: Sink, stop: Event,
+        from_beginning: bool = False, until_caught_up: bool = False,
     ) -> None:  # fmt: skip
         self._consumer, self._topic, self._sink = consumer, topic, sink
         self._listener = RebalanceNotes(consumer)
@@ -44,7 +44,7 @@ class PollLoop:
         self._next_commit = 0.0
         self._reported_at, self._reported = time.monotonic(), 0
         self.written = Written()
-        self.stop = Event()
+        self.stop = stop
 
     def run(self) -> None:
         """Run until `stop` is set or the group has caught up. Raises StopLoudly or UserError."""

@@ -16,7 +16,7 @@ class Trends:
         self._random = chance
         self._themes = themes
         self._base = [1 / (rank + 1) ** 0.9 for rank in range(len(self._themes))]
-        self._waves: list[tuple[int, int, float, float]] = []  # theme, born (ms), length (ms), height
+        self._waves: list[tuple[int, int, int, float]] = []  # theme, born (ms), length (ms), height
         self._until_ms = 0
         self._weights: list[float] = []
 
@@ -37,6 +37,6 @@ class Trends:
             theme = self._random.randrange(len(self._themes))
             self._waves.append((theme, moment_ms, length, self._random.paretovariate(1.5)))
         weights: list[float] = list(self._base)
-        for theme, born, length, height in self._waves:
-            weights[theme] += height * math.sin(math.pi * (moment_ms - born) / length) ** 2
+        for index, born, lasts, height in self._waves:
+            weights[index] += height * math.sin(math.pi * (moment_ms - born) / lasts) ** 2
         return weights

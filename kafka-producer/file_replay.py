@@ -1,0 +1,54 @@
+"""Lines of a file of tweets: JSON lines in the stream's shape, plain or gzip, or standard input."""
+
+import gzip
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from kafka_cluster.script import UserError
+
+KEPT_BYTES = 1_100_000
+"""As much of a line as is kept: more than the topic takes, so that a longer one is refused and counted."""
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line without its end; `size` is its whole length in bytes, of which `content` may hold less."""
+
+    number: int
+    content: bytes
+    size: int
+
+
+def open_lines(name: str) -> BinaryIO:
+    """Open a file, or standard input for `-`. Raises UserError where that fails."""
+    if name == "-":
+        stdin = sys.stdin.buffer
+        packed = stdin.peek(2)[:2] == GZIP_MAGIC  # type: ignore[union-attr]
+        return gzip.GzipFile(fileobj=stdin) if packed else stdin  # type: ignore[return-value]
+    path = Path(name)
+    try:
+        with path.open("rb") as probe:
+            packed = probe.read(2) == GZIP_MAGIC
+        return gzip.open(path) if packed else path.open("rb")  # type: ignore[return-value]
+    except OSError as error:
+        raise UserError(f"can't read {name}: {error.strerror}") from None
+
+
+def read_lines(stream: BinaryIO, name: str) -> Iterator[Line]:
+    """Yield the lines, and close the stream. Raises UserError where a compressed file is torn, after the lines that came whole."""
+    number = 0
+    try:
+        with stream:
+            while part := stream.readline(KEPT_BYTES):
+                number += 1
+                size, kept = len(part), part
+                while not part.endswith(b"\n") and (part := stream.readline(KEPT_BYTES)):
+                    size += len(part)
+                yield Line(number, kept.rstrip(b"\r\n"), size)
+    except (EOFError, zlib.error, gzip.BadGzipFile, OSError) as error:
+        raise UserError(f"{name} can't be read beyond line {number}: {error}") from None

@@ -1,0 +1,40 @@
+"""How far we are: one line that is written again on a terminal, a log line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+TERMINAL_SECONDS, PLAIN_SECONDS = 0.25, 5.0
+
+
+class Progress:
+    """Shows counts and the rate since the last time. `more` gives the rest of the line."""
+
+    def __init__(self, more: Callable[[], str] = lambda: "", out: TextIO = sys.stderr) -> None:
+        self._more, self._out = more, out
+        self._terminal = out.isatty()
+        self._every = TERMINAL_SECONDS if self._terminal else PLAIN_SECONDS
+        self._shown_at, self._shown = time.monotonic(), 0
+        self._width = 0
+
+    def show(self, counts: object) -> None:
+        """Show the counts, if it is time to. `counts` has `read`, and says the rest by its str()."""
+        now = time.monotonic()
+        if now - self._shown_at < self._every:
+            return
+        read = counts.read  # type: ignore[attr-defined]
+        text = f"{counts}; {(read - self._shown) / (now - self._shown_at):,.0f}/s{self._more()}"
+        self._shown_at, self._shown = now, read
+        if self._terminal:
+            self._out.write("\r" + text.ljust(self._width))
+            self._width = len(text)
+        else:
+            self._out.write(text + "\n")
+        self._out.flush()
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._width:
+            self._out.write("\r" + " " * self._width + "\r")
+            self._out.flush()

@@ -1,0 +1,94 @@
+"""What producer.py's subcommands do."""
+
+import logging
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+from itertools import islice
+
+from kafka import KafkaProducer
+
+from file_replay import open_lines, read_lines
+from ingest import Counts, Stopper, ingest
+from kafka_cluster.kafka_options import connect
+from kafka_cluster.message import Headers, TweetRecord
+from kafka_cluster.script import UserError
+from kafka_cluster.settings import Settings
+from kafka_cluster.topics import ensure_topics
+from kafka_writer import KafkaWriter
+from progress import Progress
+from tweet_generator import TweetGenerator
+
+log = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 30
+SAMPLE_RATE = 300.0
+
+
+def replay(settings: Settings, file: str, rate: float | None, limit: int | None, dry_run: bool) -> int:
+    """Send a file's lines; returns 0, or 1 where Kafka has not acknowledged everything. Raises UserError."""
+    stream = open_lines(file)
+    stopper, counts = _stopper(), Counts()
+    if dry_run:
+        ingest(read_lines(stream, file), Nowhere(), "replay", stopper, Progress(), counts, rate, limit)
+        print(f"{counts}; nothing was sent")
+        return 0
+    writer = open_writer(settings)
+    progress = Progress(lambda: f", {writer.in_flight:,} in flight")
+    try:
+        ingest(read_lines(stream, file), writer, "replay", stopper, progress, counts, rate, limit)
+    except UserError as error:
+        finish(writer, progress, counts)
+        raise UserError(f"{error} (what came before is sent: {counts})") from None
+    return finish(writer, progress, counts)
+
+
+def print_sample(count: int, seed: int, rate: float | None) -> int:
+    """Print generated tweets, born from now on; with a rate, in real time."""
+    start = datetime.now(UTC)
+    lines = TweetGenerator(seed, start).lines(start, rate or SAMPLE_RATE)
+    started = time.monotonic()
+    for number, line in enumerate(islice(lines, count)):
+        if rate:
+            time.sleep(max(0.0, started + number / rate - time.monotonic()))
+        sys.stdout.buffer.write(line + b"\r\n")
+        if rate:
+            sys.stdout.buffer.flush()
+    return 0
+
+
+def open_writer(settings: Settings) -> KafkaWriter:
+    """A writer, after a look at the topics. Raises UserError when no broker answers, or a topic must not be used."""
+    for warning in ensure_topics(settings):
+        log.warning("%s", warning)
+    return KafkaWriter(settings, lambda **options: connect(KafkaProducer, settings, **options))
+
+
+def finish(writer: KafkaWriter, progress: Progress, counts: Counts) -> int:
+    """Wait for the last acknowledgements, and say what was done."""
+    left = writer.flush(FLUSH_SECONDS)
+    writer.close()
+    progress.end()
+    print(f"{counts}; {writer.acknowledged:,} acknowledged by Kafka" + (f", {left:,} NOT" if left else ""))
+    return 1 if left else 0
+
+
+class Nowhere:
+    """The writer of a dry run."""
+
+    def send(self, record: TweetRecord) -> None:
+        """Forget it."""
+
+    def send_dead_letter(self, value: bytes, headers: Headers) -> None:
+        """Forget it."""
+
+    def tend(self) -> None:
+        """Nothing is in flight."""
+
+
+def _stopper() -> Stopper:
+    stopper = Stopper()
+    signal.signal(signal.SIGINT, stopper)
+    signal.signal(signal.SIGTERM, stopper)
+    return stopper

@@ -1,0 +1,71 @@
+"""Each mistake gets one clear line that says what is wrong and what to do, exit code 2, no traceback."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kafka.admin import KafkaAdminClient
+
+from kafka_cluster.kafka_options import client_options
+from kafka_cluster.script import ROOT
+from pipeline import Pipeline
+from sample import tweet_lines
+
+
+def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    for text in said:
+        assert text in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "args", "variables", "said"),
+    [
+        ("producer.py", ["replay", "none.jsonl"], {}, "can't read none.jsonl"),
+        ("producer.py", ["replay", "t.jsonl", "--rate", "0"], {}, "must be above 0"),
+        ("producer.py", ["replay", "t.jsonl"], {"bootstrap_servers": "127.0.0.1:1"}, "no Kafka broker answers"),
+        ("producer.py", ["replay", "t.jsonl"], {"topic": "__consumer_offsets"}, "topic is '__consumer_offsets'"),
+        ("consumer.py", ["--group", "hdfs"], {"webhdfs_url": "http://127.0.0.1:1"}, "HDFS (its NameNode) does"),
+        ("consumer.py", ["--group", "elasticsearch"], {"elasticsearch_url": "http://127.0.0.1:1"}, "Elasticsearch does"),
+        ("consumer.py", ["--group", "elasticsearch"], {"elasticsearch_password": "wrong"}, "refuses"),
+        ("consumer.py", ["--group", "elasticsearch"], {"elasticsearch_password": ""}, "_password is not set"),
+        ("audit.py", [], {"topic": "nothing-here"}, "there is no topic nothing-here"),
+        ("audit.py", [], {"auto_offset_reset": "x", "hdfs_root": "y"}, "auto_offset_reset is 'x'"),
+    ],
+)  # fmt: skip
+def test_one_clear_line(
+    pipeline: Pipeline, script: str, args: list[str], variables: dict[str, str], said: str
+) -> None:
+    (pipeline.folder / "t.jsonl").write_bytes(tweet_lines(1)[0])
+    refused(pipeline.run(script, *args, **variables), said)
+
+
+def test_zookeepers_port_given_as_a_broker(pipeline: Pipeline) -> None:
+    port = int(pipeline.settings.bootstrap_servers[0].rpartition(":")[2]) - 9091 + 2181
+    done = pipeline.run("audit.py", bootstrap_servers=f"127.0.0.1:{port}")
+    refused(done, f"127.0.0.1:{port}", "bootstrap_servers")
+
+
+def test_a_topic_that_would_lose_tweets_is_refused(pipeline: Pipeline) -> None:
+    admin = KafkaAdminClient(**client_options(pipeline.settings))
+    admin.create_topics(
+        {pipeline.settings.topic: {"num_partitions": 1, "replication_factor": 1}}, wait_for_metadata=True
+    )
+    admin.close()
+    (pipeline.folder / "t.jsonl").write_bytes(tweet_lines(1)[0])
+    done = pipeline.run("producer.py", "replay", "t.jsonl")
+    refused(done, "must not be used", "replication 1")
+
+
+@pytest.mark.parametrize(
+    "script", ["kafka-producer/producer.py", "kafka-consumer/consumer.py", "kafka-consumer/audit.py"]
+)
+def test_a_script_without_its_packages_says_how_to_get_them(tmp_path: Path, script: str) -> None:
+    bare = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
+    done = subprocess.run(
+        [str(bare / "bin" / "python"), str(ROOT / script)], capture_output=True, text=True, check=False
+    )
+    refused(done, "python3 -m pip install -r requirements.txt")

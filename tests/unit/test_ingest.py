@@ -1,0 +1,74 @@
+"""Which lines become records, and how a run ends."""
+
+import io
+import time
+
+import pytest
+
+from file_replay import Line
+from ingest import DEAD_LETTER_BYTES, Counts, Stopper, StopReading, ingest
+from kafka_cluster.message import MAX_RECORD_BYTES, Headers, TweetRecord, header
+from progress import Progress
+from sample import POISON, tweet_lines
+
+
+class Kept:
+    """Keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.values: list[bytes] = []
+        self.letters: list[tuple[bytes, Headers]] = []
+
+    def send(self, record: TweetRecord) -> None:
+        self.values.append(record.value)
+
+    def send_dead_letter(self, value: bytes, headers: Headers) -> None:
+        self.letters.append((value, headers))
+
+    def tend(self) -> None:
+        pass
+
+
+def run(lines: list[bytes], **options: float) -> tuple[Kept, Counts]:
+    kept, counts = Kept(), Counts()
+    numbered = [Line(number, line, len(line)) for number, line in enumerate(lines, 1)]
+    ingest(numbered, kept, "replay", Stopper(), Progress(out=io.StringIO()), counts, **options)  # type: ignore[arg-type]
+    return kept, counts
+
+
+def test_tweets_are_sent_as_they_are_and_the_rest_is_counted() -> None:
+    tweets = tweet_lines(3)
+    broken = [value for value in POISON.values() if value and b'"includes"' not in value]
+    control = (
+        b'{"errors":[{"title":"operational-disconnect","disconnect_type":"UpstreamOperationalDisconnect"}]}'
+    )
+    kept, counts = run([tweets[0], b"", control, *broken, tweets[1], b"  ", tweets[2]])
+    assert kept.values == tweets
+    assert (counts.tweets, counts.control, counts.empty, counts.refused) == (3, 1, 2, len(broken))
+    assert [value for value, _ in kept.letters] == broken
+    assert header(kept.letters[0][1], "line") == "4" and header(kept.letters[0][1], "reason")
+
+
+def test_a_line_that_is_too_long_leaves_its_beginning_and_its_size() -> None:
+    line = b'{"data":{"id":"1","text":"' + b"x" * MAX_RECORD_BYTES + b'"}}'
+    kept, counts = run([line, *tweet_lines(1)])
+    assert (counts.refused, counts.tweets) == (1, 1)
+    assert kept.letters[0][0] == line[:DEAD_LETTER_BYTES]
+    assert header(kept.letters[0][1], "size") == str(len(line))
+
+
+def test_limit_and_rate() -> None:
+    started = time.monotonic()
+    _, counts = run(tweet_lines(50), limit=11, rate=100)
+    assert counts.read == 11
+    assert time.monotonic() - started >= 0.09
+
+
+def test_asked_to_end_while_waiting_it_ends_at_once_and_never_within_a_line() -> None:
+    stopper = Stopper()
+    stopper(15, None)
+    kept, counts = Kept(), Counts()
+    ingest([Line(1, tweet_lines(1)[0], 9)], kept, "replay", stopper, Progress(out=io.StringIO()), counts)
+    assert (kept.values, counts.read) == ([], 0)
+    with pytest.raises(StopReading), stopper.waiting():
+        pass

@@ -1,0 +1,96 @@
+"""What the writer does where kafka-python's producer fails in ways that no broker can be asked to cause."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
+
+from kafka_cluster.message import MAX_RECORD_BYTES, TweetRecord
+from kafka_cluster.settings import Settings
+from kafka_writer import KafkaWriter
+
+
+class Future:
+    """A future that the test resolves."""
+
+    def __init__(self) -> None:
+        self.callbacks: list[Callable] = []
+        self.errbacks: list[Callable] = []
+
+    def add_callback(self, call: Callable) -> None:
+        self.callbacks.append(call)
+
+    def add_errback(self, call: Callable) -> None:
+        self.errbacks.append(call)
+
+
+class Producer:
+    """Stands in for KafkaProducer; `behave` says what happens to a value: ack, fail, hang, raise."""
+
+    made: list["Producer"]
+    behave: Callable[["Producer", bytes], str]
+
+    def __init__(self, **_: Any) -> None:
+        type(self).made.append(self)
+        self.sent: list[bytes] = []
+
+    def send(self, topic: str, value: bytes, key: bytes | None, headers: Any) -> Future:
+        self.sent.append(value)
+        how, future = type(self).behave(self, value), Future()
+        if how == "raise":
+            raise KafkaTimeoutError("no metadata")
+        future.add_callback = lambda call: call(None) if how == "ack" else None  # type: ignore[method-assign]
+        future.add_errback = lambda call: call(MessageSizeTooLargeError()) if how == "fail" else None  # type: ignore[method-assign]
+        return future
+
+    def close(self, timeout: float) -> None:
+        pass
+
+
+def writer_of(behave: Callable[[Producer, bytes], str], **options: Any) -> tuple[KafkaWriter, list[Producer]]:
+    made: list[Producer] = []
+    kind = type("Kind", (Producer,), {"made": made, "behave": staticmethod(behave)})
+    return KafkaWriter(Settings(), kind, **options), made
+
+
+def record(number: int) -> TweetRecord:
+    return TweetRecord(b"%d" % number, b"value %d" % number, [])
+
+
+@pytest.mark.parametrize("trouble", ["fail", "raise", "hang"])
+def test_after_any_failure_a_new_producer_sends_what_has_no_answer_in_order(trouble: str) -> None:
+    def behave(producer: Producer, value: bytes) -> str:
+        first = len(made) <= 1
+        return "ack" if not first or value < b"value 3" else trouble
+
+    made: list[Producer] = []
+    writer, made = writer_of(behave, watchdog_seconds=0.0 if trouble == "hang" else 60)
+    for number in range(6):
+        writer.send(record(number))
+    assert writer.flush(5) == 0
+    assert writer.acknowledged == 6
+    again = [value for producer in made[1:] for value in producer.sent]
+    assert again[:3] == [b"value 3", b"value 4", b"value 5"]
+    assert b"value 0" not in again
+
+
+def test_bytes_in_flight_are_bounded() -> None:
+    writer, made = writer_of(lambda *_: "hang", max_in_flight_bytes=5_000, watchdog_seconds=0.2)
+    writer.send(TweetRecord(b"1", b"x" * 4_000, []))
+    type(made[0]).behave = staticmethod(lambda *_: "ack")  # type: ignore[assignment]
+    writer.send(TweetRecord(b"2", b"x" * 4_000, []))  # waits for the first, which a new producer sends
+    assert len(made) == 2 and writer.flush(1) == 0
+
+
+def test_a_record_that_would_poison_the_producer_is_not_sent() -> None:
+    writer, made = writer_of(lambda *_: "ack")
+    with pytest.raises(ValueError, match="can't be sent"):
+        writer.send(TweetRecord(b"1", b"x" * (3 * MAX_RECORD_BYTES), []))
+    assert not made[0].sent
+
+
+def test_what_is_not_acknowledged_is_counted() -> None:
+    writer, _ = writer_of(lambda *_: "hang")
+    writer.send(record(1))
+    assert writer.flush(0.3) == 1
