@@ -1,6 +1,6 @@
 """Reads group B's archive back: every piece of one topic, line by line."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import hdfs
 import orjson
@@ -34,12 +34,20 @@ def offsets_in(client: HdfsClient, folder: str, partition: int) -> list[int]:
 
 
 def _pieces(client: HdfsClient, folder: str) -> Iterator[str]:
-    names = client.folder(folder)
-    epochs = sorted((epoch, name) for name in names if (epoch := Epoch.parse(name)))
-    for _, name in epochs:
+    for name in epoch_folders(client.folder(folder)):
         for date in sorted(date for date in client.folder(f"{folder}/{name}") if date.startswith("dt=")):
             for piece in sorted(client.folder(f"{folder}/{name}/{date}")):
                 yield f"{folder}/{name}/{date}/{piece}"
+
+
+def epoch_folders(names: Collection[str]) -> list[str]:
+    """The folders of a partition that count, oldest owner first.
+
+    An epoch that is there both sealed and open was sealed: the open one was made anew by a MKDIRS that came twice,
+    and what its owner put there it will never vouch for.
+    """
+    epochs = {epoch for name in names if (epoch := Epoch.parse(name))}
+    return [epoch.sealed if epoch.sealed in names else epoch.open for epoch in sorted(epochs)]
 
 
 def _content(client: HdfsClient, path: str) -> bytes:

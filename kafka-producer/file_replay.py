@@ -40,7 +40,7 @@ def open_lines(name: str) -> BinaryIO:
 
 
 def read_lines(stream: BinaryIO, name: str) -> Iterator[Line]:
-    """Yield the lines, and close the stream. Raises UserError where a compressed file is torn, after the lines that came whole."""
+    """Yield the lines, then close the stream. Raises UserError where a file is torn, after what came whole."""
     number = 0
     try:
         with stream:

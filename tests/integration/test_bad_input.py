@@ -28,7 +28,7 @@ def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:
         ("producer.py", ["replay", "t.jsonl"], {"bootstrap_servers": "127.0.0.1:1"}, "no Kafka broker answers"),
         ("producer.py", ["replay", "t.jsonl"], {"topic": "__consumer_offsets"}, "topic is '__consumer_offsets'"),
         ("consumer.py", ["--group", "hdfs"], {"webhdfs_url": "http://127.0.0.1:1"}, "HDFS (its NameNode) does"),
-        ("consumer.py", ["--group", "elasticsearch"], {"elasticsearch_url": "http://127.0.0.1:1"}, "Elasticsearch does"),
+        ("consumer.py", ["--group", "elasticsearch"], {"elasticsearch_url": "http://127.0.0.1:1"}, "Elasticsearch do"),
         ("consumer.py", ["--group", "elasticsearch"], {"elasticsearch_password": "wrong"}, "refuses"),
         ("consumer.py", ["--group", "elasticsearch"], {"elasticsearch_password": ""}, "_password is not set"),
         ("audit.py", [], {"topic": "nothing-here"}, "there is no topic nothing-here"),

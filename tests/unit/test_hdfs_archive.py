@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archive_reader import epoch_folders
 from hdfs_archive import Epoch, line, offset_of, piece_name
 from hdfs_sink import by_date
 from sample import POISON, Record, tweet_lines
@@ -48,6 +49,12 @@ def test_names_sort_as_offsets_and_owners_do() -> None:
     assert first < second and first.sealed < second.sealed
     assert Epoch.parse(second.open) == Epoch.parse(second.sealed) == second
     assert Epoch.parse("dt=2026-11-23") is None
+
+
+def test_an_epoch_that_is_there_sealed_and_open_counts_as_sealed() -> None:
+    first = Epoch.after([])
+    second = Epoch.after([first])
+    assert epoch_folders([second.open, first.open, first.sealed, "_other"]) == [first.sealed, second.open]
 
 
 def test_a_batch_over_midnight_is_split_and_a_date_never_goes_back() -> None:
