@@ -25,6 +25,7 @@ from server_config import ServerConfig, server_config
 
 NATIVE = yaml.safe_load(Path(__file__).with_name("native.yml").read_text(encoding="utf-8"))
 READY_SECONDS = 120.0
+RESTARTS = 4
 BROKER_STOP_SECONDS, STOP_SECONDS = 15.0, 8.0
 # These would move servers off loopback; the native way always stays on it.
 DOCKER_ONLY = {"bootstrap_servers_ip", "bind_address"}
@@ -154,9 +155,14 @@ class NativeCluster:
             self._provision(name, supply)
         with ThreadPoolExecutor(len(self.processes)) as starters:
             list(starters.map(lambda name: self._launch(name, supply), names))
-        waiting = list(names)
+        waiting, restarts = list(names), dict.fromkeys(names, 0)
         while waiting:
             for name in list(waiting):
+                if self.processes[name].pid is None and restarts[name] < RESTARTS:
+                    # As Docker does: a broker that was killed ends when it finds its old session in ZooKeeper.
+                    restarts[name] += 1
+                    time.sleep(1)
+                    self._launch(name, supply)
                 self._raise_if_dead(name)
                 if is_ready(name, self.configs[name], self.environment()):
                     waiting.remove(name)

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaError
 
 from elasticsearch_index import connect_elasticsearch
 from hdfs_client import HdfsClient
 from kafka_cluster.kafka_options import consumer_options, producer_options
 from kafka_cluster.message import timestamp
-from kafka_cluster.script import ROOT
+from kafka_cluster.script import ROOT, UserError
 from kafka_cluster.settings import Settings, load_settings
 from kafka_cluster.topics import admin_client, ensure_topics
 from pipeline_audit import Report, audit
@@ -95,6 +96,18 @@ class Pipeline:
                 records += batch
         consumer.close()
         return sorted(records, key=lambda record: (record.partition, record.offset))
+
+    def topic_has(self, records: int) -> bool:
+        """True when so many records are in the topic."""
+        with contextlib.suppress(KafkaError, UserError):
+            consumer = KafkaConsumer(**consumer_options(self.settings, None))
+            try:
+                partitions = consumer.partitions_for_topic(self.settings.topic) or ()
+                ends = consumer.end_offsets([TopicPartition(self.settings.topic, p) for p in partitions])
+                return sum(ends.values()) >= records
+            finally:
+                consumer.close()
+        return False
 
     def topic_values(self) -> list[bytes]:
         """The values in the topic."""

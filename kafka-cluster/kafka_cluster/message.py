@@ -17,6 +17,10 @@ class NotATweet(ValueError):
     """A line or a value that holds no tweet in the stream's shape; the message is the reason."""
 
 
+class ControlMessage(NotATweet):
+    """An object without `data`: what X says about the stream itself, never a record."""
+
+
 @dataclass(frozen=True)
 class TweetRecord:
     """A record to be sent: the key is the tweet's id, the value the line as X sent it, unchanged bytes."""
@@ -56,8 +60,10 @@ def parse_tweet(value: bytes | None) -> dict:
         payload = orjson.loads(value)
     except orjson.JSONDecodeError as error:
         raise NotATweet(f"no JSON: {error}") from None
-    if not isinstance(payload, dict) or not isinstance(payload.get("data"), dict):
-        raise NotATweet('no object with "data"')
+    if isinstance(payload, dict) and "data" not in payload:
+        raise ControlMessage('no "data"')
+    if not isinstance(payload, dict) or not isinstance(payload["data"], dict):
+        raise NotATweet('no object with an object "data"')
     return payload
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import InvalidReplicationFactorError, KafkaError, TopicAlreadyExistsError
 
 from kafka_cluster.kafka_options import MAX_REQUEST_BYTES, client_options, connect
 from kafka_cluster.script import UserError
@@ -139,9 +139,16 @@ def _create(admin: KafkaAdminClient, topic: Topic) -> None:
         "num_partitions": topic.partitions, "replication_factor": topic.replication,
         "configs": dict(topic.config),
     }  # fmt: skip
-    try:
-        admin.create_topics({topic.name: options}, timeout_ms=20_000, wait_for_metadata=True)
-    except TopicAlreadyExistsError:  # another script was quicker
-        pass
-    except KafkaError as error:
-        raise UserError(f"can't make the topic {topic.name}: {error}; are all three brokers up?") from None
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        try:
+            admin.create_topics({topic.name: options}, timeout_ms=20_000, wait_for_metadata=True)
+            return
+        except TopicAlreadyExistsError:  # another script was quicker
+            return
+        except InvalidReplicationFactorError:  # a broker that has just been started has not joined yet
+            if time.monotonic() > deadline:
+                raise UserError(f"can't make the topic {topic.name}: fewer than 3 brokers are up") from None
+            time.sleep(0.5)
+        except KafkaError as error:
+            raise UserError(f"can't make the topic {topic.name}: {type(error).__name__}") from None
