@@ -24,6 +24,7 @@ class ServerProcess:
 
     def start(self, command: Sequence[str], environment: Mapping[str, str], user: str | None = None) -> None:
         """Start the server. As root, `user` is who it runs as."""
+        self._reap()
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 command, cwd=self.folder, env=dict(environment), stdin=subprocess.DEVNULL, stdout=log, stderr=log,

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,24 @@ DEAD_LETTER_BYTES = 900_000
 SHOWN_REFUSALS = 10
 
 
+class Redeliveries:
+    """Which tweets came again: X promises each at least once. Remembers the last 100,000 ids."""
+
+    def __init__(self, remembered: int = 100_000) -> None:
+        self._order: deque[bytes] = deque(maxlen=remembered)
+        self._ids: set[bytes] = set()
+
+    def seen(self, id_: bytes) -> bool:
+        """True if this id came before, among those remembered."""
+        if id_ in self._ids:
+            return True
+        if len(self._order) == self._order.maxlen:
+            self._ids.discard(self._order[0])
+        self._order.append(id_)
+        self._ids.add(id_)
+        return False
+
+
 class Writer(Protocol):
     """Where records go."""
 
@@ -42,11 +61,13 @@ class Counts:
     refused: int = 0
     control: int = 0
     empty: int = 0
+    redelivered: int = 0
 
     def __str__(self) -> str:
         parts = [f"{self.tweets:,} tweets", f"{self.refused:,} refused"]
         parts += [f"{self.control:,} control messages"] if self.control else []
         parts += [f"{self.empty:,} empty"] if self.empty else []
+        parts += [f"{self.redelivered:,} delivered again"] if self.redelivered else []
         return f"read {self.read:,} lines: {', '.join(parts)}"
 
 
@@ -80,46 +101,62 @@ class Stopper:
             self._waiting = False
 
 
-def ingest(
-    lines: Iterable[Line], writer: Writer, source: str, stopper: Stopper, progress: Progress, counts: Counts,
-    rate: float | None = None, limit: int | None = None,
-) -> None:  # fmt: skip
-    """Send lines until they end, `limit` is reached, or the stopper says so; at most `rate` lines a second."""
-    reader, started = iter(lines), time.monotonic()
-    try:
-        while limit is None or counts.read < limit:
-            with stopper.waiting():
-                if rate:
-                    time.sleep(max(0.0, started + counts.read / rate - time.monotonic()))
-                line = next(reader, None)
-            if line is None:
-                return
-            counts.read += 1
-            _send(line, writer, source, counts)
-            if counts.read % 256 == 0 or rate:
-                writer.tend()
-                progress.show(counts)
-    except StopReading:
-        log.info("asked to end")
+class Ingest:
+    """Sends lines from one source; `counts` says what became of them."""
 
+    def __init__(self, writer: Writer, source: str, stopper: Stopper, progress: Progress) -> None:
+        self._writer, self._source, self._stopper, self._progress = writer, source, stopper, progress
+        self._redeliveries = Redeliveries()
+        self.counts = Counts()
 
-def _send(line: Line, writer: Writer, source: str, counts: Counts) -> None:
-    if not line.content.strip():
-        counts.empty += 1  # X's keep-alive
-        return
-    try:
-        record = tweet_record(line.content, source)
-    except ControlMessage:
-        counts.control += 1
-    except NotATweet as error:
-        counts.refused += 1
-        if counts.refused <= SHOWN_REFUSALS:
-            log.warning("line %d is refused: %.200s%s", line.number, error, _last_shown(counts.refused))
-        headers = refused_line_headers(str(error), source, line.number, line.size)
-        writer.send_dead_letter(line.content[:DEAD_LETTER_BYTES], headers)
-    else:
-        writer.send(record)
-        counts.tweets += 1
+    def run(
+        self, lines: Iterable[Line | None], rate: float | None = None, limit: int | None = None,
+        max_tweets: int | None = None,
+    ) -> None:  # fmt: skip
+        """Send until the lines end, a limit is reached, or the stopper says so; at most `rate` lines a second.
+
+        None among the lines means that nothing came just now.
+        """
+        reader, started, counts = iter(lines), time.monotonic(), self.counts
+        try:
+            while (limit is None or counts.read < limit) and (
+                max_tweets is None or counts.tweets < max_tweets
+            ):
+                with self._stopper.waiting():
+                    if rate:
+                        time.sleep(max(0.0, started + counts.read / rate - time.monotonic()))
+                    line = next(reader)
+                if line is not None:
+                    self.send(line)
+                if line is None or rate or counts.read % 256 == 0:
+                    self._writer.tend()
+                    self._progress.show(counts)
+        except StopIteration:
+            pass
+        except StopReading:
+            log.info("asked to end")
+
+    def send(self, line: Line) -> None:
+        """Send one line to where it belongs."""
+        counts = self.counts
+        counts.read += 1
+        if not line.content.strip():
+            counts.empty += 1  # X's keep-alive
+            return
+        try:
+            record = tweet_record(line.content, self._source)
+        except ControlMessage:
+            counts.control += 1
+        except NotATweet as error:
+            counts.refused += 1
+            if counts.refused <= SHOWN_REFUSALS:
+                log.warning("line %d is refused: %.200s%s", line.number, error, _last_shown(counts.refused))
+            headers = refused_line_headers(str(error), self._source, line.number, line.size)
+            self._writer.send_dead_letter(line.content[:DEAD_LETTER_BYTES], headers)
+        else:
+            self._writer.send(record)
+            counts.tweets += 1
+            counts.redelivered += self._redeliveries.seen(record.key)
 
 
 def _last_shown(refused: int) -> str:

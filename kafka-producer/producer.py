@@ -12,6 +12,7 @@ import sys
 try:
     from kafka_cluster.script import UserError, run, set_up_logging
     from kafka_cluster.settings import load_settings
+    from live import simulate, stream, stream_or_simulate
     from sources import print_sample, replay
 except ModuleNotFoundError as missing:
     print(
@@ -27,14 +28,27 @@ def main() -> int:
     if args.source == "sample":
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         return print_sample(args.count, args.seed, args.rate)
-    return replay(load_settings(), args.file, args.rate, args.limit, args.dry_run)
+    settings = load_settings()
+    if args.source == "replay":
+        return replay(settings, args.file, args.rate, args.limit, args.dry_run)
+    if args.source == "simulate":
+        return simulate(settings, args.rate, args.duration, args.seed)
+    return stream(settings) if args.source == "stream" else stream_or_simulate(settings)
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    sources = parser.add_subparsers(dest="source", required=True, metavar="SOURCE")
+    sources = parser.add_subparsers(dest="source", metavar="SOURCE")
+    parser.set_defaults(verbose=False)
+    live = sources.add_parser("stream", help="read X's filtered stream")
+    fake = sources.add_parser("simulate", help="read a simulated stream")
+    fake.add_argument("--rate", type=positive, default=100.0, help="tweets a second (default 100)")
+    fake.add_argument("--duration", type=positive, help="end after so many seconds")
+    fake.add_argument(
+        "--seed", type=int, default=1, help="the same seed gives the same people and talk (default 1)"
+    )
     file = sources.add_parser("replay", help="read a file of tweets")
     file.add_argument("file", help="JSON lines, plain or gzip; - is standard input")
     file.add_argument("--rate", type=positive, help="lines a second (default: as fast as possible)")
@@ -44,7 +58,7 @@ def parse() -> argparse.Namespace:
     sample.add_argument("--count", type=positive_int, default=5000, help="how many (default 5000)")
     sample.add_argument("--seed", type=int, default=1, help="the same seed gives the same stream (default 1)")
     sample.add_argument("--rate", type=positive, help="tweets a second (default: as fast as possible)")
-    for source in (file, sample):
+    for source in (live, fake, file, sample):
         source.add_argument("--verbose", action="store_true", help="log what the client libraries log too")
     return parser.parse_args()
 

@@ -10,7 +10,7 @@ from itertools import islice
 from kafka import KafkaProducer
 
 from file_replay import open_lines, read_lines
-from ingest import Counts, Stopper, ingest
+from ingest import Counts, Ingest, Stopper
 from kafka_cluster.kafka_options import connect
 from kafka_cluster.message import Headers, TweetRecord
 from kafka_cluster.script import UserError
@@ -29,19 +29,20 @@ SAMPLE_RATE = 300.0
 def replay(settings: Settings, file: str, rate: float | None, limit: int | None, dry_run: bool) -> int:
     """Send a file's lines; returns 0, or 1 where Kafka has not acknowledged everything. Raises UserError."""
     stream = open_lines(file)
-    stopper, counts = _stopper(), Counts()
     if dry_run:
-        ingest(read_lines(stream, file), Nowhere(), "replay", stopper, Progress(), counts, rate, limit)
-        print(f"{counts}; nothing was sent")
+        dry = Ingest(Nowhere(), "replay", stop_on_signals(), Progress())
+        dry.run(read_lines(stream, file), rate, limit)
+        print(f"{dry.counts}; nothing was sent")
         return 0
     writer = open_writer(settings)
     progress = Progress(lambda: f", {writer.in_flight:,} in flight")
+    ingest = Ingest(writer, "replay", stop_on_signals(), progress)
     try:
-        ingest(read_lines(stream, file), writer, "replay", stopper, progress, counts, rate, limit)
+        ingest.run(read_lines(stream, file), rate, limit)
     except UserError as error:
-        finish(writer, progress, counts)
-        raise UserError(f"{error} (what came before is sent: {counts})") from None
-    return finish(writer, progress, counts)
+        finish(writer, progress, ingest.counts)
+        raise UserError(f"{error} (what came before it is sent)") from None
+    return finish(writer, progress, ingest.counts)
 
 
 def print_sample(count: int, seed: int, rate: float | None) -> int:
@@ -87,7 +88,8 @@ class Nowhere:
         """Nothing is in flight."""
 
 
-def _stopper() -> Stopper:
+def stop_on_signals() -> Stopper:
+    """A stopper that SIGINT and SIGTERM reach."""
     stopper = Stopper()
     signal.signal(signal.SIGINT, stopper)
     signal.signal(signal.SIGTERM, stopper)

@@ -8,8 +8,13 @@ import hypothesis
 import psutil
 import pytest
 
+from kafka_cluster.script import NEVER_CONTACT_X, refuse_x
 from kafka_cluster.settings import load_settings
 from native_cluster import NativeCluster, free_offset
+
+# No test, and no process of one, can reach X.
+os.environ[NEVER_CONTACT_X] = "1"
+refuse_x()
 
 # Examples take as long as they take: the machines that run this are shared.
 hypothesis.settings.register_profile(

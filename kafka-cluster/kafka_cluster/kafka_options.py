@@ -8,7 +8,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError, UnrecognizedBrokerVersio
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 
-BOOTSTRAP_TIMEOUT_MS = 15_000
+BOOTSTRAP_TIMEOUT_MS = 10_000
 MAX_REQUEST_BYTES = 2 << 20  # a dead letter is a whole record with more headers
 
 
@@ -52,7 +52,7 @@ def consumer_options(settings: Settings, group: str | None) -> dict[str, Any]:
 
 
 def connect(client: Callable[..., Any], settings: Settings, **options: Any) -> Any:
-    """Build a Kafka client. Raises UserError when no broker answers within 15 s, with the likely causes."""
+    """Build a Kafka client. Raises UserError when no broker answers within 10 s, with the likely causes."""
     servers = ",".join(settings.bootstrap_servers)
     try:
         return client(**options)

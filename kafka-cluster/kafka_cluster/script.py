@@ -2,13 +2,18 @@
 
 import logging
 import os
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout: `.env` stands here, whatever the working directory."""
+
+
+NEVER_CONTACT_X = "never_contact_x"
+"""A variable of the environment: set, no script of ours can reach X, whatever keys `.env` holds."""
 
 
 class UserError(Exception):
@@ -17,6 +22,8 @@ class UserError(Exception):
 
 def run(main: Callable[[], int | None]) -> NoReturn:
     """Run a script's main and exit: 0 or what it returns, 2 after a UserError, 130 after Ctrl-C."""
+    if os.environ.get(NEVER_CONTACT_X):
+        refuse_x()
     try:
         code = main() or 0
         sys.stdout.flush()
@@ -29,6 +36,21 @@ def run(main: Callable[[], int | None]) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
     sys.exit(code)
+
+
+def refuse_x() -> None:
+    """Let no name of X resolve in this process."""
+    resolve = socket.getaddrinfo
+
+    def guarded(host: Any, *args: Any, **options: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else str(host)
+        if name.lower().rstrip(".").endswith(("twitter.com", "x.com")):
+            raise UserError(
+                f"this run must not contact X ({NEVER_CONTACT_X} is set), and {name} was asked for"
+            )
+        return resolve(host, *args, **options)
+
+    socket.getaddrinfo = guarded
 
 
 def set_up_logging(verbose: bool = False) -> None:

@@ -47,6 +47,13 @@ def _seconds(value: str) -> float:
     return number
 
 
+def _price(value: str) -> float:
+    number = float(value)
+    if not 0 <= number < 1_000:
+        raise ValueError
+    return number
+
+
 def _session(value: str) -> float:
     number = float(value)
     if not 6 <= number <= 300:  # what brokers allow, by group.min.session.timeout.ms and ...max...
@@ -117,6 +124,10 @@ class Settings:
     api_secret: str = _setting("", _text, "the secret of your X app", secret=True)
     access_token: str = _setting("", _text, "an access token of your X app", secret=True)
     access_token_secret: str = _setting("", _text, "its secret", secret=True)
+
+    rules_file: str = _setting("rules.txt", _text, "the path of a file, from the project's folder")
+    max_posts: int = _setting(1_000, _whole_number, "a whole number from 1")
+    post_price: float = _setting(0.005, _price, "dollars a post, such as 0.005")
 
     bootstrap_servers_ip: str = _setting("127.0.0.1", _host, "an IP address or a host name")
     bootstrap_servers: tuple[str, ...] = _setting((), _servers, "host:port,host:port,...")

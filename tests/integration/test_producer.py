@@ -3,6 +3,7 @@
 import re
 import signal
 import time
+from functools import partial
 from typing import Any
 
 from kafka_cluster.message import header
@@ -45,9 +46,9 @@ def test_a_broker_killed_in_the_middle_loses_nothing(pipeline: Pipeline, cluster
 
 def test_asked_to_end_it_ends_with_everything_acknowledged_and_says_how_much(pipeline: Pipeline) -> None:
     (pipeline.folder / "tweets.jsonl").write_bytes(b"\n".join(tweet_lines(20_000)))
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number, wanted in ((signal.SIGTERM, 1_000), (signal.SIGINT, 2_500)):
         producer = pipeline.start("producer.py", "replay", "tweets.jsonl", "--rate", "500")
-        wait_until(lambda: pipeline.topic_has(1_000 if number == signal.SIGTERM else 2_500))
+        wait_until(partial(pipeline.topic_has, wanted))
         producer.send_signal(number)
         assert producer.wait(timeout=20) == 0, producer.log.read_text()
         said = re.search(r"([\d,]+) tweets, 0 refused; ([\d,]+) acknowledged", producer.log.read_text())

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from file_replay import Line
-from ingest import DEAD_LETTER_BYTES, Counts, Stopper, StopReading, ingest
+from ingest import DEAD_LETTER_BYTES, Counts, Ingest, Stopper, StopReading
 from kafka_cluster.message import MAX_RECORD_BYTES, Headers, TweetRecord, header
 from progress import Progress
 from sample import POISON, tweet_lines
@@ -30,10 +30,11 @@ class Kept:
 
 
 def run(lines: list[bytes], **options: float) -> tuple[Kept, Counts]:
-    kept, counts = Kept(), Counts()
+    kept = Kept()
     numbered = [Line(number, line, len(line)) for number, line in enumerate(lines, 1)]
-    ingest(numbered, kept, "replay", Stopper(), Progress(out=io.StringIO()), counts, **options)  # type: ignore[arg-type]
-    return kept, counts
+    ingest = Ingest(kept, "replay", Stopper(), Progress(out=io.StringIO()))
+    ingest.run(numbered, **options)  # type: ignore[arg-type]
+    return kept, ingest.counts
 
 
 def test_tweets_are_sent_as_they_are_and_the_rest_is_counted() -> None:
@@ -57,6 +58,12 @@ def test_a_line_that_is_too_long_leaves_its_beginning_and_its_size() -> None:
     assert header(kept.letters[0][1], "size") == str(len(line))
 
 
+def test_redeliveries_are_sent_and_counted() -> None:
+    tweets = tweet_lines(5)
+    kept, counts = run([*tweets, *tweets[:2]])
+    assert (len(kept.values), counts.redelivered) == (7, 2)
+
+
 def test_limit_and_rate() -> None:
     started = time.monotonic()
     _, counts = run(tweet_lines(50), limit=11, rate=100)
@@ -67,8 +74,9 @@ def test_limit_and_rate() -> None:
 def test_asked_to_end_while_waiting_it_ends_at_once_and_never_within_a_line() -> None:
     stopper = Stopper()
     stopper(15, None)
-    kept, counts = Kept(), Counts()
-    ingest([Line(1, tweet_lines(1)[0], 9)], kept, "replay", stopper, Progress(out=io.StringIO()), counts)
-    assert (kept.values, counts.read) == ([], 0)
+    kept = Kept()
+    ingest = Ingest(kept, "replay", stopper, Progress(out=io.StringIO()))
+    ingest.run([Line(1, tweet_lines(1)[0], 9)])
+    assert (kept.values, ingest.counts.read) == ([], 0)
     with pytest.raises(StopReading), stopper.waiting():
         pass
