@@ -165,10 +165,10 @@ def down(arguments: list[str]) -> int:
 
 def check(_: list[str]) -> int:
     install(TEST_REQUIREMENTS)
-    rooms = ["run.py", "kafka-cluster", "kafka-producer", "kafka-consumer", "tests"]
+    rooms = ["run.py", "kafka-cluster", "kafka-producer", "kafka-consumer"]
     codes = [
-        call([str(PYTHON), "-m", "ruff", "check", *rooms]),
-        call([str(PYTHON), "-m", "ruff", "format", "--check", *rooms]),
+        call([str(PYTHON), "-m", "ruff", "check", *rooms, "tests"]),
+        call([str(PYTHON), "-m", "ruff", "format", "--check", *rooms, "tests"]),
         call([str(PYTHON), "-m", "mypy", *rooms]),
     ]
     return max(codes)
