@@ -10,12 +10,12 @@ from typing import Any
 from elastic_transport import ConnectionError as NotConnected
 from elastic_transport import ConnectionTimeout, ObjectApiResponse
 from elasticsearch import ApiError, Elasticsearch
-from tweet_document import tweet_action
 
 from elasticsearch_index import refusal
 from kafka_cluster.message import NotATweet
 from kafka_cluster.settings import Settings
 from sink import Cancelled, Written
+from tweet_document import tweet_action
 
 log = logging.getLogger(__name__)
 

@@ -38,24 +38,27 @@ class Cluster:
     def __init__(self, env: dict[str, str], native: NativeCluster | None = None) -> None:
         self.env, self._native = env, native
         self.owned = native is not None
+        self.offset = native.offset if native else 0
 
     def kill(self, name: str) -> None:
         """SIGKILL a server; the test is skipped where it is not ours."""
-        self._ours().kill(name)
+        self.native.kill(name)
 
     def start(self, name: str) -> None:
         """Start it again, and wait until it is ready."""
-        self._ours().start(name)
+        self.native.start(name)
 
     def suspend(self, name: str) -> None:
         """Freeze a server."""
-        self._ours().processes[name].signal(signal.SIGSTOP)
+        self.native.processes[name].signal(signal.SIGSTOP)
 
     def resume(self, name: str) -> None:
         """Let it go on."""
-        self._ours().processes[name].signal(signal.SIGCONT)
+        self.native.processes[name].signal(signal.SIGCONT)
 
-    def _ours(self) -> NativeCluster:
+    @property
+    def native(self) -> NativeCluster:
+        """The launcher of our servers; the test is skipped where they are only lent."""
         if self._native is None:
             pytest.skip("needs servers of its own; --cluster=env lends them only")
         return self._native
