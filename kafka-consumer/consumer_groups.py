@@ -19,7 +19,7 @@ from elasticsearch_sink import ElasticsearchSink
 from hdfs_sink import HdfsSink
 from kafka_cluster.kafka_options import client_options, connect, consumer_options
 from kafka_cluster.settings import Settings, require_reachable
-from kafka_cluster.topics import ensure_topics, topic_id
+from kafka_cluster.topics import ensure_topics, topic_id, wait_for_topic_id
 from poll_loop import PollLoop
 from sink import Sink, StopLoudly
 
@@ -106,7 +106,7 @@ def _build_sink(name: str, settings: Settings, group: str, admin: KafkaAdminClie
         ensure_index(client, settings)
         return ElasticsearchSink(settings, client, DeadLetterWriter(settings, group, current_topic_id))
     require_reachable(settings.webhdfs_url, "HDFS (its NameNode)", "webhdfs_url")
-    return HdfsSink(settings, current_topic_id)
+    return HdfsSink(settings, wait_for_topic_id(admin, settings.topic), current_topic_id)
 
 
 def _stop_on_signals() -> threading.Event:

@@ -38,17 +38,18 @@ class HdfsSink:
 
     name, verb, fenced, workers = "hdfs", "stored", True, 1
 
-    def __init__(self, settings: Settings, current_topic_id: Callable[[], str | None]) -> None:
+    def __init__(self, settings: Settings, topic_id: str, current_topic_id: Callable[[], str | None]) -> None:
         self.flush_bytes = self.max_write_bytes = settings.hdfs_flush_bytes
         self.flush_seconds = settings.hdfs_flush_seconds
         self._client = HdfsClient(settings.webhdfs_url, settings.hdfs_user)
         self._current_topic_id = current_topic_id
-        self._topic_id = current_topic_id()
-        self._folder = topic_folder(settings.hdfs_root, settings.topic, str(self._topic_id))
+        self._topic_id = topic_id
+        self._folder = topic_folder(settings.hdfs_root, settings.topic, topic_id)
         self._staging = staging_folder(settings.hdfs_root)
 
     def claim(self, partition: int) -> Claim:
         """Become the owner of a partition. Anything but a clear yes raises: claim again, from the start."""
+        self._check_topic()
         folder = f"{self._folder}/partition={partition}"
         mine = Epoch.after(epochs_in(self._client.folder(folder)))  # 1
         self._client.make_folder(f"{folder}/{mine.open}")  # 2
@@ -82,7 +83,10 @@ class HdfsSink:
     def _check_topic(self) -> None:
         # Fetches go by name: Kafka does not stop a consumer whose topic was made anew. The question is asked
         # after the last record of the batch was polled, so an unchanged id vouches for all of them.
-        if self._current_topic_id() != self._topic_id:
+        now = self._current_topic_id()
+        if now is None:  # deleted, or a broker that has just been started does not know it yet
+            raise NotYes("the broker that was asked knows no such topic")
+        if now != self._topic_id:
             raise StopLoudly(
                 "the topic was made anew while it was read; start the consumer again to archive the new one"
             )

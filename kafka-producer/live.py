@@ -47,9 +47,12 @@ def simulate(settings: Settings, rate: float, duration: float | None, seed: int)
 def stream_or_simulate(settings: Settings) -> int:
     """X where `.env` has keys for it, else the simulator."""
     if settings.api_key and settings.api_secret:
-        print("reading X's stream: .env has the keys for it (producer.py simulate reads a simulated one)")
+        print(
+            "reading X's stream: .env has the keys for it (producer.py simulate reads a simulated one)",
+            flush=True,
+        )
         return stream(settings)
-    print(f"reading a simulated stream: {what_the_keys_allow(settings)}")
+    print(f"reading a simulated stream: {what_the_keys_allow(settings)}", flush=True)
     return simulate(settings, 100.0, None, 1)
 
 

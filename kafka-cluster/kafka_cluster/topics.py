@@ -108,6 +108,16 @@ def topic_id(admin: KafkaAdminClient, name: str) -> str | None:
     return name if not id_ or set(id_) <= {"0", "-"} else id_
 
 
+def wait_for_topic_id(admin: KafkaAdminClient, name: str) -> str:
+    """As `topic_id`, but asks for 15 s: a broker that has just been started knows no topic yet. Raises UserError."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while (id_ := topic_id(admin, name)) is None:
+        if time.monotonic() > deadline:
+            raise UserError(f"there is no topic {name}")
+        time.sleep(0.3)
+    return id_
+
+
 @contextlib.contextmanager
 def admin_client(settings: Settings) -> Iterator[KafkaAdminClient]:
     """An admin client, closed afterwards. Raises UserError when no broker answers."""
