@@ -1,19 +1,22 @@
 """A tweet's text with its entities: offsets are Unicode code points on the HTML-escaped text, as X counts them."""
 
-from copy import deepcopy
 from typing import Any
 
 Json = dict[str, Any]
 
-CUT = 140
+RETWEET_CUT = 140
+SHOWN_URL = 26
 
 
 class TweetText:
     """Grows piece by piece, and notes where each hashtag, mention, cashtag and link stands."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str = "") -> None:
         self._text = text
         self._entities: dict[str, list[Json]] = {}
+
+    def __len__(self) -> int:
+        return len(self._text)
 
     def add(self, text: str) -> None:
         """Plain text; &, < and > are escaped."""
@@ -33,27 +36,43 @@ class TweetText:
         """@username of a user object."""
         self._entity("mentions", f"@{user['username']}", {"username": user["username"], "id": user["id"]})
 
-    def link(self, short: str, target: str) -> None:
-        """A t.co link, which stands for a longer one."""
-        shown = target.removeprefix("https://").removeprefix("www.")[:26]
-        self._entity("urls", short, {"url": short, "expanded_url": target, "display_url": shown})
-
-    def copy(self) -> "TweetText":
-        """Another text that begins the same."""
-        other = TweetText(self._text)
-        other._entities = deepcopy(self._entities)
-        return other
+    def link(self, short: str, target: str, **more: str) -> None:
+        """A t.co link, which stands for a longer one; `more`: further fields of the entity."""
+        shown = target.removeprefix("https://").removeprefix("www.")
+        if len(shown) > SHOWN_URL:
+            shown = shown[:SHOWN_URL] + "…"
+        self._entity("urls", short, {"url": short, "expanded_url": target, "display_url": shown} | more)
 
     def finish(self) -> Json:
         """The fields `text` and `entities` of a tweet."""
         return {"text": self._text, "entities": self._entities} if self._entities else {"text": self._text}
 
-    def finish_with(self, original: str) -> Json:
-        """As `finish`, with an original's text behind, cut at about 140 characters as in a retweet."""
-        text = self._text + original
-        if len(text) > CUT:
-            text = text[: CUT - 1] + "…"
-        return {"text": text, "entities": self._entities}
+    def finish_long(self, limit: int, short: str, target: str) -> Json:
+        """The fields of a long post: a text that is cut and links to itself, and all of it in `note_tweet`."""
+        cut = TweetText()
+        cut._take(self._text[:limit] + "… ", self._entities, limit)
+        cut.link(short, target)
+        return cut.finish() | {"note_tweet": self.finish()}
+
+    def retweet(self, original: Json) -> Json:
+        """The fields of a retweet whose "RT @user: " this is: cut at about 140 characters, like its entities."""
+        whole = self._text + original["text"]
+        cut = whole if len(whole) <= RETWEET_CUT else whole[: RETWEET_CUT - 1] + "…"
+        room = len(whole) if cut is whole else RETWEET_CUT - 1
+        self._take(cut, original.get("entities", {}), room, len(self._text))
+        return self.finish()
+
+    def _take(self, text: str, entities: dict[str, list[Json]], room: int, moved: int = 0) -> None:
+        """Become `text`, with those entities of another that end within `room`, `moved` to the right."""
+        self._text = text
+        for kind, found in entities.items():
+            kept = [
+                entity | {"start": entity["start"] + moved, "end": entity["end"] + moved}
+                for entity in found
+                if entity["end"] + moved <= room
+            ]
+            if kept:
+                self._entities.setdefault(kind, []).extend(kept)
 
     def _entity(self, kind: str, shown: str, entity: Json) -> None:
         start = len(self._text)
