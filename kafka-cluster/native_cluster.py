@@ -176,7 +176,7 @@ class NativeCluster:
 
     def _provision(self, name: str, supply: Mapping[str, str]) -> None:
         config, folder = self.configs[name], self.folder / name
-        folder.mkdir(exist_ok=True)
+        (folder / "tmp").mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
         for path in config.folders:
             Path(path).mkdir(parents=True, exist_ok=True)
@@ -196,7 +196,7 @@ class NativeCluster:
             self.processes[name].start([f"{supply['elasticsearch']}/bin/elasticsearch"], environment, user)
             return
         java = [
-            f"{supply['java']}/bin/java", *config.jvm, *native["jvm"],
+            f"{supply['java']}/bin/java", *config.jvm, *native["jvm"], f"-Djava.io.tmpdir={folder / 'tmp'}",
             f"-Dlog4j.configuration=file:{folder}/log4j.properties",
             "-cp", f"{folder}{os.pathsep}{supply[native['software']]}", native["main"],
         ]  # fmt: skip
@@ -275,7 +275,6 @@ def _supply(software: set[str]) -> dict[str, str]:
 def _provision_elasticsearch(config: ServerConfig, folder: Path, supply: Mapping[str, str]) -> None:
     """The configuration folder, and a keystore with the password, which goes in by stdin only."""
     home, target = Path(supply["elasticsearch"]), folder / "config"
-    (folder / "tmp").mkdir(exist_ok=True)
     target.mkdir(exist_ok=True)
     for file in ("log4j2.properties", "jvm.options"):
         # the wheel's Java has no jdk.incubator.vector
@@ -307,8 +306,9 @@ def _give_away(folder: Path, user: str) -> None:
 
 def _clean_environment(java: str, home: Path) -> dict[str, str]:
     """What a server sees of our environment: nothing that could steer it, and no secret."""
-    kept = {key: os.environ[key] for key in ("PATH", "LANG", "TMPDIR") if key in os.environ}
-    return kept | {"JAVA_HOME": java, "ES_JAVA_HOME": java, "HOME": str(home), "HADOOP_USER_NAME": "hadoop"}
+    kept = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
+    ours = {"HOME": str(home), "TMPDIR": str(home / "tmp"), "HADOOP_USER_NAME": "hadoop"}
+    return kept | ours | {"JAVA_HOME": java, "ES_JAVA_HOME": java}
 
 
 @contextlib.contextmanager
