@@ -5,12 +5,15 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
 from kafka_cluster.script import UserError
+
+KILL_SECONDS = 10.0
 
 
 class ServerProcess:
@@ -28,7 +31,7 @@ class ServerProcess:
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 command, cwd=self.folder, env=dict(environment), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, user=user, group=psutil_group(user), extra_groups=[] if user else None,
+                start_new_session=True, user=user, group=_primary_group(user), extra_groups=[] if user else None,
                 umask=0o077,
             )  # fmt: skip
         self._child = process
@@ -41,10 +44,10 @@ class ServerProcess:
         try:
             known = json.loads(self._pid_file.read_text())
             process = psutil.Process(known["pid"])
-            alive = process.create_time() == known["created"] and process.status() != psutil.STATUS_ZOMBIE
+            ours = process.create_time() == known["created"]
         except (OSError, ValueError, psutil.NoSuchProcess):
             return None
-        return known["pid"] if alive else None
+        return known["pid"] if ours and _lives(process) else None
 
     def signal(self, number: int) -> bool:
         """Send a signal to the whole group; False where nothing runs."""
@@ -56,38 +59,37 @@ class ServerProcess:
 
     def stop(self, seconds: float) -> None:
         """SIGTERM, then SIGKILL after so many seconds; returns when the group is gone."""
-        pid = self.pid
-        if pid is None:
-            return
-        group = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+        group = self._group()
         self.signal(signal.SIGCONT)
         self.signal(signal.SIGTERM)
-        _, left = psutil.wait_procs(group, timeout=seconds)
-        for process in left:
+        for process in _wait_until_gone(group, seconds):
             process.kill()
-        psutil.wait_procs(left, timeout=10)
-        self._reap()
+        self._end(group)
 
     def kill(self) -> None:
         """SIGKILL; returns when the group is gone."""
+        group = self._group()
+        self.signal(signal.SIGKILL)
+        self._end(group)
+
+    def resident_bytes(self) -> int:
+        """Memory that the group holds."""
+        return sum(process.memory_info().rss for process in self._group())
+
+    def _group(self) -> list[psutil.Process]:
         pid = self.pid
-        if pid is not None:
-            group = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-            self.signal(signal.SIGKILL)
-            psutil.wait_procs(group, timeout=10)
-            self._reap()
+        if pid is None:
+            return []
+        leader = psutil.Process(pid)
+        return [leader, *leader.children(recursive=True)]
+
+    def _end(self, group: list[psutil.Process]) -> None:
+        _wait_until_gone(group, KILL_SECONDS)
+        self._reap()
 
     def _reap(self) -> None:
         if self._child:  # else another shell's `up` started it
             self._child.poll()
-
-    def resident_bytes(self) -> int:
-        """Memory that the group holds."""
-        pid = self.pid
-        if pid is None:
-            return 0
-        leader = psutil.Process(pid)
-        return sum(process.memory_info().rss for process in [leader, *leader.children(recursive=True)])
 
     def last_words(self, lines: int = 5) -> str:
         """The end of its output."""
@@ -98,8 +100,23 @@ class ServerProcess:
         return "\n".join(f"    {line[:200]}" for line in text.splitlines()[-lines:])
 
 
-def psutil_group(user: str | None) -> int | None:
-    """The primary group of a user; None where none is given."""
+def _lives(process: psutil.Process) -> bool:
+    """False for one that has ended, also where whoever started it has not yet asked how."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _wait_until_gone(group: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Wait, at most so long; returns those that still live."""
+    deadline = time.monotonic() + seconds
+    while (group := [process for process in group if _lives(process)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return group
+
+
+def _primary_group(user: str | None) -> int | None:
     if user is None:
         return None
     import pwd

@@ -55,14 +55,17 @@ def test_a_second_up_changes_nothing_and_data_survives_down_and_up(cluster: Any)
     assert again.returncode == 0, again.stderr
     assert {name: process.pid for name, process in native.processes.items()} == pids
 
-    down = run(cluster, "down")
-    assert down.returncode == 0, down.stderr
-    assert not any(process.pid for process in native.processes.values())
-    # an aborted run: one server up, and nobody who knows of it
-    native.start("zookeeper")
-    orphan = native.processes["zookeeper"].pid
-    up = run(cluster, "up")
-    assert up.returncode == 0, up.stderr + up.stdout
+    try:
+        down = run(cluster, "down")
+        assert down.returncode == 0, down.stderr
+        assert not any(process.pid for process in native.processes.values())
+        # an aborted run: one server up, and nobody who knows of it
+        native.start("zookeeper")
+        orphan = native.processes["zookeeper"].pid
+        up = run(cluster, "up")
+        assert up.returncode == 0, up.stderr + up.stdout
+    finally:
+        native.up()  # for the tests that follow
     assert "ending what an aborted run left: zookeeper" in up.stdout
     assert orphan and native.processes["zookeeper"].pid != orphan
     assert native.resident_bytes() < 4 << 30
