@@ -30,6 +30,8 @@ BROKER_STOP_SECONDS, STOP_SECONDS = 15.0, 8.0
 # These would move servers off loopback; the native way always stays on it.
 DOCKER_ONLY = {"bootstrap_servers_ip", "bind_address"}
 UNPRIVILEGED_USER = "nobody"
+# The highest port, 29093, stays below 32768, from where on Linux gives ports to outgoing connections.
+TEST_OFFSETS = range(1_000, 3_600, 100)
 
 Say = Callable[[str], None]
 
@@ -247,9 +249,9 @@ def state_folder(offset: int) -> Path:
     return base / f"{downloads.NAME}-{checkout}-{offset}"
 
 
-def free_offset(variables: Mapping[str, str], first: int = 10_000, step: int = 100) -> int:
+def free_offset(variables: Mapping[str, str], offsets: range = TEST_OFFSETS) -> int:
     """The first port offset at which every port of the cluster is free."""
-    for offset in range(first, 35_000, step):
+    for offset in offsets:
         cluster = NativeCluster(variables, offset)
         ports = [port for config in cluster.configs.values() for port in config.ports]
         if not any(map(is_taken, ports)) and not cluster.folder.exists():

@@ -201,18 +201,32 @@ async def serve(options: Options) -> None:
     """Listen, say where, and go on until the duration is over or whoever started us is gone."""
     runner = web.AppRunner(Api(options).application(), access_log=None, shutdown_timeout=0.5)
     await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", options.port).start()
-    except OSError as error:
-        print(json.dumps({"error": error.strerror or str(error)}), flush=True)
+    answer = await _listen(runner, options.port)
+    if not _say(answer) or "error" in answer:
         return
-    port = runner.addresses[0][1]
-    print(json.dumps({"url": f"http://127.0.0.1:{port}"}), flush=True)
     try:
         await asyncio.wait_for(_nobody_is_there(), options.duration)
     except TimeoutError:
         pass
     await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, port: int) -> dict[str, str]:
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+    except OSError as error:
+        return {"error": error.strerror or str(error)}
+    return {"url": f"http://127.0.0.1:{runner.addresses[0][1]}"}
+
+
+def _say(answer: dict[str, str]) -> bool:
+    """False where whoever started us has ended since."""
+    try:
+        print(json.dumps(answer), flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return False
+    return True
 
 
 async def _nobody_is_there() -> None:

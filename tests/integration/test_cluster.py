@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from kafka_cluster.script import ROOT, UserError
-from native_cluster import NativeCluster
+from native_cluster import NativeCluster, free_offset
 from processes import ServerProcess, check_free
 
 SCRIPT = str(ROOT / "kafka-cluster" / "cluster.py")
@@ -112,7 +112,8 @@ def test_a_download_that_fails_is_one_clear_line(cluster: Any, tmp_path: Path) -
     env = os.environ | cluster.env | {
         "XDG_CACHE_HOME": str(tmp_path), "https_proxy": "http://127.0.0.1:1", "HTTPS_PROXY": "http://127.0.0.1:1",
     }  # fmt: skip
-    command = [sys.executable, SCRIPT, "up", "--port-offset", str(cluster.offset + 20_000)]
+    other = free_offset({"elasticsearch_password": "x"})
+    command = [sys.executable, SCRIPT, "up", "--port-offset", str(other)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2 and "can't fetch" in done.stderr and "Traceback" not in done.stderr, (
         done.stderr

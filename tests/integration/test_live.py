@@ -65,8 +65,8 @@ def test_asked_to_end_it_ends_within_two_seconds_with_everything_acknowledged(pi
 def test_max_posts_bounds_a_run_and_gaps_are_told(pipeline: Pipeline) -> None:
     done = read_stream(pipeline, 500, '[{"after": 100, "then": "cut"}, {"after": 100, "then": "disconnect"}]')
     assert done.returncode == 0, done.stderr
-    assert "500 tweets" in done.stdout or re.search(r"5\d\d tweets", done.stdout), done.stdout
-    assert "1 control messages" in done.stdout and "1 refused" in done.stdout, done.stdout
+    # what was on its way when the bound was reached is billed, hence kept; half a line comes through a cut or not
+    assert re.search(r": 5\d\d tweets, [01] refused, 1 control messages", done.stdout), done.stdout
     assert done.stderr.count("gap from") == 2 and "3 connects, 2 gaps" in done.stderr
 
 
@@ -79,6 +79,7 @@ def test_what_x_refuses_is_said_in_its_words_and_ends_the_run(pipeline: Pipeline
 
 def test_without_a_source_and_without_keys_the_simulator_is_read(pipeline: Pipeline) -> None:
     producer = pipeline.start("producer.py", api_key="", api_secret="")
-    wait_until(lambda: "reading a simulated stream: there are no keys" in producer.log.read_text())
+    wait_until(lambda: pipeline.topic_has(1))
+    assert "reading a simulated stream: there are no keys" in producer.log.read_text()
     producer.send_signal(signal.SIGINT)
     assert producer.wait(timeout=20) == 0, producer.log.read_text()
