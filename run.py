@@ -10,10 +10,12 @@ check  ruff and mypy
 import argparse
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -36,6 +38,9 @@ def main() -> int:
     )
     parser.add_argument("verb", choices=("demo", "test", "down", "check"))
     args, rest = parser.parse_known_args()
+    for name in ("SIGTERM", "SIGHUP"):  # a closed terminal must leave no consumer behind
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     if sys.version_info < (3, 11):  # noqa: UP036 - said in words where an older Python gets this far
         raise Failed(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}")
     return {"demo": demo, "test": test, "down": down, "check": check}[args.verb](rest)
@@ -106,16 +111,17 @@ def demo(arguments: list[str]) -> int:
     )
     DEMO_LOG.parent.mkdir(exist_ok=True)
     with DEMO_LOG.open("wb") as log:
-        consumers = subprocess.Popen(
-            script("kafka-consumer/consumer.py"), stdout=log, stderr=log, env=env, cwd=ROOT
-        )
+        consumers = in_background(log, env, "kafka-consumer/consumer.py")
         try:
-            watch_simulated_stream(env)
+            producer = in_background(
+                log, env, "kafka-producer/producer.py", "simulate", "--rate", DEMO_RATE, "--duration", DEMO_SECONDS
+            )  # fmt: skip
+            watch(producer, env)
         finally:
             consumers.terminate()
             consumers.wait()
     code = call(script("kafka-consumer/audit.py"), env)
-    print(next_steps(env))
+    print(next_steps(env, " ".join(["", *arguments])))
     return code
 
 
@@ -126,31 +132,42 @@ def cluster_environment(arguments: list[str]) -> dict[str, str]:
     return dict(line.split("=", 1) for line in done.stdout.splitlines())
 
 
-def watch_simulated_stream(env: dict[str, str]) -> None:
-    """A simulated stream for a minute, and a view of what happens to it."""
-    with DEMO_LOG.open("ab") as log:
-        producer = subprocess.Popen(
-            script("kafka-producer/producer.py", "simulate", "--rate", DEMO_RATE, "--duration", DEMO_SECONDS),
-            stdout=log, stderr=log, env=env, cwd=ROOT,
-        )  # fmt: skip
-        try:
-            call(script("kafka-consumer/live_view.py", "--until-idle"), env)
-        finally:
-            if producer.poll() is None:
-                producer.terminate()
-            producer.wait()
+def in_background(log: BinaryIO, env: dict[str, str], *command: str) -> subprocess.Popen:
+    """Start a script that a Ctrl-C does not reach: we tell it to stop."""
+    return subprocess.Popen(
+        script(*command), stdout=log, stderr=log, env=env, cwd=ROOT, start_new_session=True
+    )
 
 
-def next_steps(env: dict[str, str]) -> str:
-    """Where to look now that tweets are in both places."""
+def watch(producer: subprocess.Popen, env: dict[str, str]) -> None:
+    """Show what happens until both groups have everything; Ctrl-C ends the stream early."""
+    command = script("kafka-consumer/live_view.py", "--until-idle")
+    view = subprocess.Popen(command, stdin=subprocess.PIPE, env=env, cwd=ROOT)
+    try:
+        while producer.poll() is None and view.poll() is None:
+            time.sleep(0.2)
+        view.communicate()  # the end of its standard input tells it that the stream has ended
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for process in (producer, view):
+            if process.poll() is None:
+                process.terminate()
+            process.wait()
+    if producer.returncode:
+        raise Failed(f"the producer ended with exit code {producer.returncode}; see {DEMO_LOG}")
+
+
+def next_steps(env: dict[str, str], which: str) -> str:
+    """Where to look now that tweets are in both places; `which`: the arguments that lead to the cluster."""
     return f"""
 The cluster is still up. Where to look next:
   search      curl -u "elastic:$(grep ^elasticsearch_password .env | cut -d= -f2)" \\
                 "{env["elasticsearch_url"]}/tweets/_search?q=text:kafka&size=3&pretty"
   the backup  {env["webhdfs_url"]}/explorer.html#/tweets
-  the groups  .venv/bin/python kafka-cluster/cluster.py status
+  the groups  .venv/bin/python kafka-cluster/cluster.py status{which}
   from start  .venv/bin/python kafka-consumer/consumer.py --from-beginning --until-caught-up
-  stop        make down"""
+  stop        python3 run.py down{which}"""
 
 
 def test(arguments: list[str]) -> int:

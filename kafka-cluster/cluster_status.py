@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from kafka_cluster.groups import committed_offsets, lag
 from kafka_cluster.kafka_options import client_options, connect, consumer_options
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings, load_settings
@@ -88,21 +89,19 @@ def lag_table(admin: KafkaAdminClient, settings: Settings) -> Table:
     finally:
         consumer.close()
     for group in (settings.elasticsearch_group, settings.hdfs_group):
-        done, members = group_progress(admin, group)
-        lag = sum(end - done.get(tp, 0) for tp, end in ends.items())
-        committed = sum(offset for tp, offset in done.items() if tp in ends)
-        table.add_row(group, settings.topic, str(members), f"{committed:,}", f"{lag:,}")
+        committed = committed_offsets(admin, group)
+        done = sum(offset for tp, offset in committed.items() if tp in ends)
+        table.add_row(
+            group, settings.topic, str(_members(admin, group)), f"{done:,}", f"{lag(ends, committed):,}"
+        )
     return table
 
 
-def group_progress(admin: KafkaAdminClient, group: str) -> tuple[dict[TopicPartition, int], int]:
-    """Committed offsets and the number of members; nothing and none for a group that has never been there."""
+def _members(admin: KafkaAdminClient, group: str) -> int:
     try:
-        offsets = admin.list_group_offsets({group: None}).get(group, {})
-        members = admin.describe_groups([group])[group].get("members") or ()
-    except CoordinatorNotAvailableError:  # no group has ever committed in this cluster
-        return {}, 0
-    return {tp: max(0, entry.offset) for tp, entry in offsets.items()}, len(members)
+        return len(admin.describe_groups([group])[group].get("members") or ())
+    except CoordinatorNotAvailableError:  # no group has ever been in this cluster
+        return 0
 
 
 def _table(*columns: str) -> Table:

@@ -1,5 +1,6 @@
 """Servers as processes: started in a group of their own, known again by pid and start time, ended group-wise."""
 
+import contextlib
 import json
 import os
 import signal
@@ -129,7 +130,8 @@ def check_free(name: str, ports: Sequence[int]) -> None:
     for port in ports:
         if is_taken(port):
             raise UserError(
-                f"port {port}, which {name} needs, is taken{_holder(port)}: end that, or use --port-offset N"
+                f"port {port}, which {name} needs, is taken by {_holder(port)}: end that, or take other ports "
+                "with --port-offset 1000"
             )
 
 
@@ -145,11 +147,8 @@ def is_taken(port: int) -> bool:
 
 
 def _holder(port: int) -> str:
-    try:
+    with contextlib.suppress(psutil.Error):
         for connection in psutil.net_connections("tcp"):
-            if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
-                pid = connection.pid
-                return f" by {psutil.Process(pid).name()} (pid {pid})" if pid else ""
-    except psutil.Error:
-        pass
-    return " by a process that you may not see"
+            if connection.laddr and connection.laddr.port == port and connection.pid:
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    return "a process that you may not see"

@@ -2,9 +2,12 @@
 """Watch the pipeline: tweets in, lag of each group, what is indexed and stored, the hashtags of the last seconds."""
 
 import argparse
+import contextlib
 import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 try:
@@ -18,6 +21,7 @@ try:
     from rich.text import Text
 
     from elasticsearch_index import connect_elasticsearch
+    from kafka_cluster.groups import committed_offsets, lag
     from kafka_cluster.kafka_options import client_options, connect, consumer_options
     from kafka_cluster.script import run
     from kafka_cluster.settings import Settings, load_settings
@@ -60,20 +64,23 @@ class Watcher:
         indexed, hashtags = self._ask_elasticsearch()
         return Figures(
             time.monotonic(), sum(ends.values()),
-            self._lag(self._settings.elasticsearch_group, ends), self._lag(self._settings.hdfs_group, ends),
+            lag(ends, committed_offsets(self._admin, self._settings.elasticsearch_group)),
+            lag(ends, committed_offsets(self._admin, self._settings.hdfs_group)),
             indexed, hashtags,
         )  # fmt: skip
+
+    def looks(self, seconds: float) -> Iterator[Figures]:
+        """Figures, again and again; waits while brokers are away."""
+        while True:
+            with contextlib.suppress(KafkaError):
+                yield self.look()
+            time.sleep(seconds)
 
     def close(self) -> None:
         """Release the connections."""
         self._consumer.close()
         self._admin.close()
         self._elasticsearch.close()
-
-    def _lag(self, group: str, ends: dict[TopicPartition, int]) -> int:
-        committed = self._admin.list_group_offsets({group: None}).get(group, {})
-        done = {tp: max(0, value.offset) for tp, value in committed.items()}
-        return sum(max(0, end - done.get(tp, 0)) for tp, end in ends.items())
 
     def _ask_elasticsearch(self) -> tuple[int, tuple[tuple[str, int], ...]]:
         recent = {
@@ -96,7 +103,9 @@ class Watcher:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--until-idle", action="store_true", help="end when nothing comes in and no group lags"
+        "--until-idle",
+        action="store_true",
+        help="end when standard input has ended, nothing comes in and no group lags",
     )
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -109,16 +118,14 @@ def main() -> None:
 
 def watch(watcher: Watcher, until_idle: bool) -> None:
     console = Console(highlight=False)
-    first = now = watcher.look()
-    changed_at = shown_at = now.at
+    ended = threading.Event()
+    if until_idle:
+        threading.Thread(target=wait_for_input, args=(ended,), daemon=True).start()
+    looks = watcher.looks(0.5 if console.is_terminal else 1.0)
+    first = before = next(looks)
+    changed_at = shown_at = first.at
     with Live(console=console, auto_refresh=False, transient=False) as live:
-        while not (until_idle and now.in_topic and time.monotonic() - changed_at > IDLE_SECONDS):
-            time.sleep(0.5 if console.is_terminal else 1.0)
-            before = now
-            try:
-                now = watcher.look()
-            except KafkaError:
-                continue
+        for now in looks:
             if (now.in_topic, now.elasticsearch_lag, now.hdfs_lag) != (before.in_topic, 0, 0):
                 changed_at = now.at
             if console.is_terminal:
@@ -126,6 +133,15 @@ def watch(watcher: Watcher, until_idle: bool) -> None:
             elif now.at - shown_at >= PLAIN_SECONDS:
                 print(as_line(before, now), flush=True)
                 shown_at = now.at
+            if ended.is_set() and now.at - changed_at > IDLE_SECONDS:
+                return
+            before = now
+
+
+def wait_for_input(ended: threading.Event) -> None:
+    """Set the event at the end of standard input."""
+    sys.stdin.read()
+    ended.set()
 
 
 def rate(before: Figures, now: Figures) -> float:

@@ -8,13 +8,12 @@ from typing import Any
 from elasticsearch import Elasticsearch, NotFoundError
 from elasticsearch.helpers import scan
 from kafka import KafkaConsumer, TopicPartition
-from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaError
 
 from archive_reader import Torn, offsets_in
 from elasticsearch_index import connect_elasticsearch
 from hdfs_archive import topic_folder
 from hdfs_client import HdfsClient
+from kafka_cluster.groups import committed_offsets, lag
 from kafka_cluster.kafka_options import connect, consumer_options
 from kafka_cluster.message import NotATweet, Origin, dead_letter_origin, header, parse_tweet, tweet_id
 from kafka_cluster.script import UserError
@@ -85,10 +84,10 @@ class Report:
             )
         if self.foreign_ids:
             lines.append(f"Elasticsearch holds {self.foreign_ids:,} more tweets, which are not in this topic")
-        for group, lag in (("Elasticsearch", self.lag_elasticsearch), ("HDFS", self.lag_hdfs)):
-            if lag:
+        for group, left in (("Elasticsearch", self.lag_elasticsearch), ("HDFS", self.lag_hdfs)):
+            if left:
                 lines.append(
-                    f"the {group} group has {lag:,} records still to read; run the consumer, then audit again"
+                    f"the {group} group has {left:,} records still to read; run the consumer, then audit again"
                 )
         verdict = {
             0: "all agree: nothing is missing, nothing is doubled",
@@ -115,8 +114,8 @@ def audit(settings: Settings) -> Report:
             raise UserError(f"there is no topic {settings.topic} at {','.join(settings.bootstrap_servers)}")
         ends = _ends(settings, settings.topic)
         report = Report(settings.topic)
-        report.lag_elasticsearch = _lag(admin, settings.elasticsearch_group, ends)
-        report.lag_hdfs = _lag(admin, settings.hdfs_group, ends)
+        report.lag_elasticsearch = lag(ends, committed_offsets(admin, settings.elasticsearch_group))
+        report.lag_hdfs = lag(ends, committed_offsets(admin, settings.hdfs_group))
     origins = _dead_letters(settings, id_, report)
     ids, firsts = _read_topic(settings, ends, origins, report)
     _compare_elasticsearch(elasticsearch, settings.elasticsearch_alias, ids, report)
@@ -134,15 +133,6 @@ def _ends(settings: Settings, topic: str) -> dict[TopicPartition, int]:
         return consumer.end_offsets(partitions)
     finally:
         consumer.close()
-
-
-def _lag(admin: KafkaAdminClient, group: str, ends: dict[TopicPartition, int]) -> int:
-    try:
-        committed = admin.list_group_offsets({group: None})[group]
-    except KafkaError:
-        committed = {}
-    done = {tp: getattr(value, "offset", 0) for tp, value in committed.items()}
-    return sum(max(0, end - max(0, done.get(tp, 0))) for tp, end in ends.items())
 
 
 def _records(settings: Settings, ends: dict[TopicPartition, int]) -> Any:

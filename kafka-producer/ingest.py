@@ -12,18 +12,19 @@ from typing import Protocol
 from file_replay import Line
 from kafka_cluster.message import (
     ControlMessage,
-    Headers,
     NotATweet,
-    TweetRecord,
     refused_line_headers,
     tweet_record,
 )
+from kafka_cluster.settings import Settings
+from kafka_writer import Outgoing, dead_letter, tweet
 from progress import Progress
 
 log = logging.getLogger(__name__)
 
 DEAD_LETTER_BYTES = 900_000
 SHOWN_REFUSALS = 10
+ROOM_SECONDS = 0.01
 
 
 class Redeliveries:
@@ -47,8 +48,9 @@ class Redeliveries:
 class Writer(Protocol):
     """Where records go."""
 
-    def send(self, record: TweetRecord) -> None: ...
-    def send_dead_letter(self, value: bytes, headers: Headers) -> None: ...
+    @property
+    def has_room(self) -> bool: ...
+    def send(self, outgoing: Outgoing) -> None: ...
     def tend(self) -> None: ...
 
 
@@ -104,8 +106,11 @@ class Stopper:
 class Ingest:
     """Sends lines from one source; `counts` says what became of them."""
 
-    def __init__(self, writer: Writer, source: str, stopper: Stopper, progress: Progress) -> None:
-        self._writer, self._source, self._stopper, self._progress = writer, source, stopper, progress
+    def __init__(
+        self, settings: Settings, writer: Writer, source: str, stopper: Stopper, progress: Progress
+    ) -> None:
+        self._settings, self._writer, self._source = settings, writer, source
+        self._stopper, self._progress = stopper, progress
         self._redeliveries = Redeliveries()
         self.counts = Counts()
 
@@ -122,6 +127,7 @@ class Ingest:
             while (limit is None or counts.read < limit) and (
                 max_tweets is None or counts.tweets < max_tweets
             ):
+                self._wait_for_room()
                 with self._stopper.waiting():
                     if rate:
                         time.sleep(max(0.0, started + counts.read / rate - time.monotonic()))
@@ -135,6 +141,13 @@ class Ingest:
             pass
         except StopReading:
             log.info("asked to end")
+
+    def _wait_for_room(self) -> None:
+        while not self._writer.has_room:
+            self._writer.tend()
+            self._progress.show(self.counts)
+            with self._stopper.waiting():
+                time.sleep(ROOM_SECONDS)
 
     def send(self, line: Line) -> None:
         """Send one line to where it belongs."""
@@ -152,9 +165,9 @@ class Ingest:
             if counts.refused <= SHOWN_REFUSALS:
                 log.warning("line %d is refused: %.200s%s", line.number, error, _last_shown(counts.refused))
             headers = refused_line_headers(str(error), self._source, line.number, line.size)
-            self._writer.send_dead_letter(line.content[:DEAD_LETTER_BYTES], headers)
+            self._writer.send(dead_letter(self._settings, line.content[:DEAD_LETTER_BYTES], headers))
         else:
-            self._writer.send(record)
+            self._writer.send(tweet(self._settings, record))
             counts.tweets += 1
             counts.redelivered += self._redeliveries.seen(record.key)
 

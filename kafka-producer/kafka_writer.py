@@ -9,9 +9,10 @@ no answer yet. What was written by the failed one too is twice in the topic, and
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from threading import Condition
+from threading import Condition, Thread
 from typing import Any
 
 from kafka import KafkaProducer
@@ -19,6 +20,7 @@ from kafka.errors import KafkaError
 
 from kafka_cluster.kafka_options import MAX_REQUEST_BYTES, producer_options
 from kafka_cluster.message import Headers, TweetRecord
+from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -28,49 +30,101 @@ RECORD_OVERHEAD_BYTES = 300  # key, headers, and what Kafka adds
 DELIVERY_SECONDS = 30
 """Longer than the election of a new leader takes; shorter than people like to wait for two dead brokers."""
 WATCHDOG_SECONDS = DELIVERY_SECONDS + 15
+SILENT_SECONDS = 1.0
+"""Without an answer for so long, Kafka counts as away."""
+MAX_BLOCK_MS = 2_000
 LONGEST_PAUSE_SECONDS = 5.0
 
 
-@dataclass(slots=True)
-class _Entry:
+@dataclass(slots=True, eq=False)
+class Outgoing:
+    """A record on its way. `kept` is its number in the spill file, where it has one."""
+
     topic: str
     key: bytes | None
     value: bytes
     headers: Headers
     sent_at: float = 0.0
+    acknowledged: bool = False
+    kept: int | None = None
 
     @property
     def size(self) -> int:
+        """About the bytes that it occupies until it is acknowledged."""
         return len(self.value) + RECORD_OVERHEAD_BYTES
 
 
+def tweet(settings: Settings, record: TweetRecord) -> Outgoing:
+    """A tweet, for the topic of tweets."""
+    return Outgoing(settings.topic, record.key, record.value, record.headers)
+
+
+def dead_letter(settings: Settings, value: bytes, headers: Headers) -> Outgoing:
+    """A line that is no tweet, for the topic of dead letters, with its reason in the headers."""
+    return Outgoing(settings.dead_letter_topic, None, value, headers)
+
+
 class KafkaWriter:
-    """Sends records; used by one thread. `acknowledged` counts those that all in-sync replicas have."""
+    """Sends records; used by one thread. `acknowledged` counts those that all in-sync replicas have.
+
+    `on_acknowledged` is called with each record, in the client's thread.
+    """
 
     def __init__(
         self, settings: Settings, make_producer: Callable[..., Any] = KafkaProducer,
+        on_acknowledged: Callable[[Outgoing], None] | None = None,
         max_in_flight_bytes: int = MAX_IN_FLIGHT_BYTES, watchdog_seconds: float = WATCHDOG_SECONDS,
     ) -> None:  # fmt: skip
         self._settings, self._make_producer = settings, make_producer
+        self.on_acknowledged = on_acknowledged
         self._max_in_flight, self._watchdog_seconds = max_in_flight_bytes, watchdog_seconds
-        self._pending: dict[int, _Entry] = {}  # in the order of sending
+        self._pending: dict[int, Outgoing] = {}  # in the order of sending
         self._changed = Condition()
         self._number = self._generation = 0
         self._failure: str | None = None
+        self._failed_before = False
+        self._making: Future | None = None
         self._pause, self._try_at = 0.5, 0.0
         self._producer: Any = self._new_producer()
         self.in_flight_bytes = self.acknowledged = self.resent = 0
 
-    def send(self, record: TweetRecord) -> None:
-        """Send a tweet; waits while too much is in flight."""
-        self._send(_Entry(self._settings.topic, record.key, record.value, record.headers))
+    def send(self, outgoing: Outgoing) -> None:
+        """Send a record. Never blocks; ask `has_room` before, else what is in flight has no bound."""
+        if outgoing.size > MAX_REQUEST_BYTES:  # it would poison the producer
+            raise ValueError(f"a record of {outgoing.size:,} bytes can't be sent")
+        self._number += 1
+        with self._changed:
+            self._pending[self._number] = outgoing
+            self.in_flight_bytes += outgoing.size
+        if not self._failure:  # else `tend` sends this one too, in its turn
+            self._hand_over(self._number, outgoing)
 
-    def send_dead_letter(self, value: bytes, headers: Headers) -> None:
-        """Send a line that is no tweet, with its reason in the headers."""
-        self._send(_Entry(self._settings.dead_letter_topic, None, value, headers))
+    @property
+    def has_room(self) -> bool:
+        """False while as much is in flight as may be."""
+        return self.in_flight_bytes < self._max_in_flight
+
+    @property
+    def away(self) -> bool:
+        """True while Kafka does not answer."""
+        return self._failure is not None or self._silent_seconds > SILENT_SECONDS
+
+    @property
+    def in_flight(self) -> int:
+        """Records that are not yet acknowledged."""
+        return len(self._pending)
+
+    def pending(self) -> list[Outgoing]:
+        """Those records, in order."""
+        with self._changed:
+            return list(self._pending.values())
 
     def tend(self) -> None:
-        """Look after what is in flight: replace a failed producer. Call it now and then while nothing is sent."""
+        """Look after what is in flight: replace a failed producer. Call it several times a second."""
+        if self._making:
+            if self._making.done():
+                self._take_over(self._making)
+            return
         failure = self._failure or self._stuck()
         if failure and time.monotonic() >= self._try_at:
             self._start_anew(failure)
@@ -84,38 +138,21 @@ class KafkaWriter:
                 self._changed.wait(0.1)
         return len(self._pending)
 
+    def what_is_left(self) -> str:
+        """What became of records that Kafka has not acknowledged, for people."""
+        return f", {self.in_flight:,} NOT" if self._pending else ""
+
     def close(self) -> None:
         """Release the connections. What was not flushed is lost."""
         self._generation += 1
         self._close(self._producer)
 
-    @property
-    def in_flight(self) -> int:
-        """Records that are not yet acknowledged."""
-        return len(self._pending)
-
-    def _send(self, entry: _Entry) -> None:
-        if entry.size > MAX_REQUEST_BYTES:
-            raise ValueError(
-                f"a record of {entry.size:,} bytes can't be sent"
-            )  # it would poison the producer
-        while self.in_flight_bytes + entry.size > self._max_in_flight and self._pending:
-            self.tend()
-            with self._changed:
-                self._changed.wait(0.1)
-        self._number += 1
-        with self._changed:
-            self._pending[self._number] = entry
-            self.in_flight_bytes += entry.size
-        if self._failure:
-            self.tend()  # sends this one too, in its turn
-        else:
-            self._hand_over(self._number, entry)
-
-    def _hand_over(self, number: int, entry: _Entry) -> None:
-        entry.sent_at = time.monotonic()
+    def _hand_over(self, number: int, outgoing: Outgoing) -> None:
+        outgoing.sent_at = time.monotonic()
         try:
-            future = self._producer.send(entry.topic, entry.value, entry.key, headers=entry.headers)
+            future = self._producer.send(
+                outgoing.topic, outgoing.value, outgoing.key, headers=outgoing.headers
+            )
         except (KafkaError, AssertionError) as error:
             self._fail(self._generation, error)
         else:
@@ -126,12 +163,16 @@ class KafkaWriter:
 
     def _acknowledge(self, number: int, _: Any) -> None:
         with self._changed:
-            entry = self._pending.pop(number, None)
-            if entry:
-                self.in_flight_bytes -= entry.size
-                self.acknowledged += 1
-                self._pause = 0.5
-                self._changed.notify()
+            outgoing = self._pending.pop(number, None)
+            if outgoing is None:
+                return
+            self.in_flight_bytes -= outgoing.size
+            self.acknowledged += 1
+            self._pause = 0.5
+            outgoing.acknowledged = True
+            if self.on_acknowledged:
+                self.on_acknowledged(outgoing)
+            self._changed.notify()
 
     def _fail(self, generation: int, error: BaseException) -> None:
         if generation == self._generation and not self._failure:
@@ -139,45 +180,64 @@ class KafkaWriter:
 
     # after a failure
 
-    def _stuck(self) -> str | None:
+    @property
+    def _silent_seconds(self) -> float:
         with self._changed:
             oldest = next(iter(self._pending.values()), None)
-        if oldest and oldest.sent_at and time.monotonic() - oldest.sent_at > self._watchdog_seconds:
-            return f"no answer for {self._watchdog_seconds:.0f} s"
-        return None
+        return time.monotonic() - oldest.sent_at if oldest and oldest.sent_at else 0.0
+
+    def _stuck(self) -> str | None:
+        stuck = self._silent_seconds > self._watchdog_seconds
+        return f"no answer for {self._watchdog_seconds:.0f} s" if stuck else None
 
     def _start_anew(self, failure: str) -> None:
-        log.warning("Kafka: %s; a new producer sends %d records again", failure, len(self._pending))
-        self._failure = failure
+        if not self._failed_before:
+            log.warning("Kafka: %s; %d records wait for a new producer", failure, len(self._pending))
+        self._failure, self._failed_before = failure, True
         self._generation += 1
-        self._close(self._producer)
+        self._making = Future()
+        # in a thread: it waits for brokers, and whoever sends must not
+        Thread(target=self._replace, args=(self._producer, self._making), daemon=True).start()
+
+    def _replace(self, failed: Any, making: Future) -> None:
         try:
-            self._producer = self._new_producer()
-        except KafkaError as error:
+            self._close(failed)
+            making.set_result(self._new_producer())
+        except (KafkaError, UserError) as error:
+            making.set_exception(error)
+
+    def _take_over(self, making: Future) -> None:
+        self._making = None
+        try:
+            self._producer = making.result()
+        except (KafkaError, UserError) as error:
             self._try_at = time.monotonic() + self._pause
             self._pause = min(LONGEST_PAUSE_SECONDS, self._pause * 2)
             self._failure = str(error)[:200]
             return
-        self._failure = None
+        self._failure, self._failed_before = None, False
         with self._changed:
             again = list(self._pending.items())
-        for number, entry in again:
+        log.info("Kafka answers; %d records are sent again", len(again))
+        for number, outgoing in again:
             if self._failure:
                 break
-            if entry.sent_at:
+            if outgoing.sent_at:
                 self.resent += 1
-            self._hand_over(number, entry)
+            self._hand_over(number, outgoing)
         self._try_at = time.monotonic() + self._pause
 
     def _new_producer(self) -> Any:
-        return self._make_producer(
+        producer = self._make_producer(
             **producer_options(self._settings)
             | {
                 "delivery_timeout_ms": DELIVERY_SECONDS * 1000,
                 "request_timeout_ms": 10_000,
-                "max_block_ms": 10_000,
+                "max_block_ms": MAX_BLOCK_MS,
             }
         )
+        producer.partitions_for(self._settings.topic)  # so that the first `send` need not wait for it
+        return producer
 
     @staticmethod
     def _close(producer: Any) -> None:

@@ -10,9 +10,12 @@ import tweepy
 
 from file_replay import Line
 from ingest import Ingest
+from kafka_cluster.script import ROOT
 from kafka_cluster.settings import Settings
 from progress import Progress
 from sources import finish, open_writer, stop_on_signals
+from spill_file import SpillFile
+from spilling_writer import SpillingWriter
 from stream_rules import Rule, bring_in_line, read_rules
 from x_session import X_URL, bearer_token, redirect, what_the_keys_allow
 from x_simulator import Options, Simulator
@@ -21,6 +24,7 @@ from x_stream import StreamReader
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.2
+FLUSH_SECONDS = 1.0  # the rest waits on disk: whoever asks us to end waits 2 s at most
 
 
 def stream(settings: Settings) -> int:
@@ -69,10 +73,10 @@ def read_stream(
     client = tweepy.StreamingClient(token, return_type=dict)
     redirect(client.session, url)
     bring_in_line(client, rules)
-    writer = open_writer(settings)
+    writer = SpillingWriter(open_writer(settings), open_spill_file(settings, source))
     reader = StreamReader(token, url)
-    progress = Progress(lambda: f", {len(reader.gaps)} gaps" if reader.gaps else "")
-    ingest = Ingest(writer, source, stop_on_signals(), progress)
+    progress = Progress(lambda: _more(reader, writer))
+    ingest = Ingest(settings, writer, source, stop_on_signals(), progress)
     reader.start()
     try:
         ingest.run(_lines(reader, duration), max_tweets=max_posts)
@@ -80,9 +84,20 @@ def read_stream(
         reader.stop()
     for line in _rest(reader, ingest.counts.read):
         ingest.send(line)
-    code = finish(writer, progress, ingest.counts)
+    code = finish(writer, progress, ingest.counts, FLUSH_SECONDS)
     _tell(reader)
     return 1 if reader.fatal else code
+
+
+def open_spill_file(settings: Settings, source: str) -> SpillFile:
+    """The file of this source and topic. Raises UserError where another producer uses it."""
+    folder = ROOT / settings.spill_folder  # an absolute path stays what it is
+    return SpillFile(folder / f"{source}-{settings.topic}.sqlite", settings.spill_bytes)
+
+
+def _more(reader: StreamReader, writer: SpillingWriter) -> str:
+    gaps = f", {len(reader.gaps)} gaps" if reader.gaps else ""
+    return gaps + (f", {writer.waiting:,} wait on disk" if writer.waiting else "")
 
 
 def _lines(reader: StreamReader, duration: float | None) -> Iterator[Line | None]:

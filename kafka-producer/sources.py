@@ -12,12 +12,12 @@ from kafka import KafkaProducer
 from file_replay import open_lines, read_lines
 from ingest import Counts, Ingest, Stopper
 from kafka_cluster.kafka_options import connect
-from kafka_cluster.message import Headers, TweetRecord
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 from kafka_cluster.topics import ensure_topics
-from kafka_writer import KafkaWriter
+from kafka_writer import KafkaWriter, Outgoing
 from progress import Progress
+from spilling_writer import SpillingWriter
 from tweet_generator import TweetGenerator
 
 log = logging.getLogger(__name__)
@@ -30,13 +30,13 @@ def replay(settings: Settings, file: str, rate: float | None, limit: int | None,
     """Send a file's lines; returns 0, or 1 where Kafka has not acknowledged everything. Raises UserError."""
     stream = open_lines(file)
     if dry_run:
-        dry = Ingest(Nowhere(), "replay", stop_on_signals(), Progress())
+        dry = Ingest(settings, Nowhere(), "replay", stop_on_signals(), Progress())
         dry.run(read_lines(stream, file), rate, limit)
         print(f"{dry.counts}; nothing was sent")
         return 0
     writer = open_writer(settings)
     progress = Progress(lambda: f", {writer.in_flight:,} in flight")
-    ingest = Ingest(writer, "replay", stop_on_signals(), progress)
+    ingest = Ingest(settings, writer, "replay", stop_on_signals(), progress)
     try:
         ingest.run(read_lines(stream, file), rate, limit)
     except UserError as error:
@@ -66,22 +66,24 @@ def open_writer(settings: Settings) -> KafkaWriter:
     return KafkaWriter(settings, lambda **options: connect(KafkaProducer, settings, **options))
 
 
-def finish(writer: KafkaWriter, progress: Progress, counts: Counts) -> int:
-    """Wait for the last acknowledgements, and say what was done."""
-    left = writer.flush(FLUSH_SECONDS)
+def finish(
+    writer: KafkaWriter | SpillingWriter, progress: Progress, counts: Counts, seconds: float = FLUSH_SECONDS
+) -> int:
+    """Wait for the last acknowledgements, and say what was done; returns 1 where some are missing."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # asked twice: don't wait
+    left = writer.flush(seconds)
     writer.close()
     progress.end()
-    print(f"{counts}; {writer.acknowledged:,} acknowledged by Kafka" + (f", {left:,} NOT" if left else ""))
+    print(f"{counts}; {writer.acknowledged:,} acknowledged by Kafka{writer.what_is_left()}")
     return 1 if left else 0
 
 
 class Nowhere:
     """The writer of a dry run."""
 
-    def send(self, record: TweetRecord) -> None:
-        """Forget it."""
+    has_room = True
 
-    def send_dead_letter(self, value: bytes, headers: Headers) -> None:
+    def send(self, outgoing: Outgoing) -> None:
         """Forget it."""
 
     def tend(self) -> None:

@@ -44,6 +44,7 @@ class Pipeline:
             "hdfs_root": f"/tests/{name}",
             "hdfs_flush_seconds": "1",
             "session_timeout_seconds": "6",
+            "spill_folder": str(folder / "spill"),
         }
         self.settings: Settings = load_settings(folder / "no.env", self.env)
         self.processes: list[subprocess.Popen[str]] = []

@@ -140,6 +140,9 @@ class Settings:
 
     session_timeout_seconds: float = _setting(10.0, _session, "seconds from 6 to 300")
 
+    spill_folder: str = _setting("spill", _text, "the path of a folder, from the project's folder")
+    spill_bytes: int = _setting(1 << 30, _whole_number, "bytes, a whole number")
+
     elasticsearch_url: str = _setting(
         "http://127.0.0.1:9200", _url, "http://host:port, with user and password in settings of their own"
     )

@@ -1,12 +1,16 @@
 """The live stream through the real Kafka: a simulated X over HTTP, the real tweepy, the bounds that people pay for."""
 
+import contextlib
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from typing import Any
 
-from kafka_cluster.message import header
+from kafka_cluster.message import header, tweet_record
 from pipeline import SCRIPTS, Pipeline, wait_until
 
 CALL = """
@@ -60,6 +64,58 @@ def test_asked_to_end_it_ends_within_two_seconds_with_everything_acknowledged(pi
     said = re.search(r"([\d,]+) tweets, 0 refused.*; ([\d,]+) acknowledged", producer.log.read_text())
     assert said and said[1] == said[2]
     assert len(pipeline.topic_values()) == int(said[1].replace(",", ""))
+
+
+BROKERS = ("kafka1", "kafka2", "kafka3")
+
+
+@contextlib.contextmanager
+def brokers_away(cluster: Any) -> Iterator[None]:
+    """All three frozen, for less than a session with ZooKeeper lasts."""
+    for name in BROKERS:
+        cluster.suspend(name)
+    try:
+        yield
+    finally:
+        for name in BROKERS:
+            cluster.resume(name)
+
+
+def waiting_in(pipeline: Pipeline) -> list[bytes]:
+    """The values in the spill file of a producer that is gone."""
+    [file] = (pipeline.folder / "spill").glob("*.sqlite")
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        return [value for (value,) in database.execute("SELECT value FROM waiting ORDER BY number")]
+
+
+def test_while_kafka_is_away_tweets_wait_on_disk_and_go_on_afterwards(
+    pipeline: Pipeline, cluster: Any
+) -> None:
+    producer = pipeline.start("producer.py", "simulate", "--rate", "300", "--duration", "12")
+    wait_until(lambda: pipeline.topic_has(300))
+    with brokers_away(cluster):
+        time.sleep(3.5)
+    assert producer.wait(timeout=60) == 0, producer.log.read_text()
+    said = re.search(r"([\d,]+) tweets.*; ([\d,]+) acknowledged by Kafka$", producer.log.read_text(), re.M)
+    assert said and said[1] == said[2], producer.log.read_text()
+    assert "tweets wait in" in producer.log.read_text()
+    distinct = {tweet_record(value, "").key for value in pipeline.topic_values()}
+    assert len(distinct) > 0.99 * int(said[1].replace(",", "")), "but for redeliveries"
+
+
+def test_killed_while_kafka_is_away_the_next_run_sends_what_waited(pipeline: Pipeline, cluster: Any) -> None:
+    producer = pipeline.start("producer.py", "simulate", "--rate", "300")
+    wait_until(lambda: pipeline.topic_has(300))
+    with brokers_away(cluster):
+        time.sleep(3.5)
+        producer.kill()
+        producer.wait()
+    waited = waiting_in(pipeline)
+    assert len(waited) > 300, "those that were on their way, and those that came"
+    again = pipeline.run("producer.py", "simulate", "--rate", "100", "--duration", "3")
+    assert again.returncode == 0 and "of an earlier run wait" in again.stderr, again.stderr
+    assert set(waited) <= set(pipeline.topic_values())
+    assert not list((pipeline.folder / "spill").iterdir()), "nothing waits any more"
 
 
 def test_max_posts_bounds_a_run_and_gaps_are_told(pipeline: Pipeline) -> None:

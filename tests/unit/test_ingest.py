@@ -7,23 +7,29 @@ import pytest
 
 from file_replay import Line
 from ingest import DEAD_LETTER_BYTES, Counts, Ingest, Stopper, StopReading
-from kafka_cluster.message import MAX_RECORD_BYTES, Headers, TweetRecord, header
+from kafka_cluster.message import MAX_RECORD_BYTES, Headers, header
+from kafka_cluster.settings import Settings
+from kafka_writer import Outgoing
 from progress import Progress
 from sample import POISON, tweet_lines
+
+SETTINGS = Settings()
 
 
 class Kept:
     """Keeps what is sent."""
 
+    has_room = True
+
     def __init__(self) -> None:
         self.values: list[bytes] = []
         self.letters: list[tuple[bytes, Headers]] = []
 
-    def send(self, record: TweetRecord) -> None:
-        self.values.append(record.value)
-
-    def send_dead_letter(self, value: bytes, headers: Headers) -> None:
-        self.letters.append((value, headers))
+    def send(self, outgoing: Outgoing) -> None:
+        if outgoing.topic == SETTINGS.topic:
+            self.values.append(outgoing.value)
+        else:
+            self.letters.append((outgoing.value, outgoing.headers))
 
     def tend(self) -> None:
         pass
@@ -32,7 +38,7 @@ class Kept:
 def run(lines: list[bytes], **options: float) -> tuple[Kept, Counts]:
     kept = Kept()
     numbered = [Line(number, line, len(line)) for number, line in enumerate(lines, 1)]
-    ingest = Ingest(kept, "replay", Stopper(), Progress(out=io.StringIO()))
+    ingest = Ingest(SETTINGS, kept, "replay", Stopper(), Progress(out=io.StringIO()))
     ingest.run(numbered, **options)  # type: ignore[arg-type]
     return kept, ingest.counts
 
@@ -75,8 +81,21 @@ def test_asked_to_end_while_waiting_it_ends_at_once_and_never_within_a_line() ->
     stopper = Stopper()
     stopper(15, None)
     kept = Kept()
-    ingest = Ingest(kept, "replay", stopper, Progress(out=io.StringIO()))
+    ingest = Ingest(SETTINGS, kept, "replay", stopper, Progress(out=io.StringIO()))
     ingest.run([Line(1, tweet_lines(1)[0], 9)])
     assert (kept.values, ingest.counts.read) == ([], 0)
     with pytest.raises(StopReading), stopper.waiting():
         pass
+
+
+def test_a_writer_without_room_is_waited_for_and_the_wait_can_be_ended() -> None:
+    class Full(Kept):
+        has_room = False  # type: ignore[assignment]
+
+        def tend(self) -> None:
+            stopper(15, None)
+
+    stopper, full = Stopper(), Full()
+    ingest = Ingest(SETTINGS, full, "replay", stopper, Progress(out=io.StringIO()))
+    ingest.run([Line(1, tweet_lines(1)[0], 9)])
+    assert (full.values, ingest.counts.read) == ([], 0)

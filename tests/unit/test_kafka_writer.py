@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
-from kafka_cluster.message import MAX_RECORD_BYTES, TweetRecord
+from kafka_cluster.message import MAX_RECORD_BYTES
+from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
-from kafka_writer import KafkaWriter
+from kafka_writer import KafkaWriter, Outgoing
 
 
 class Future:
@@ -44,6 +45,9 @@ class Producer:
         future.add_errback = lambda call: call(MessageSizeTooLargeError()) if how == "fail" else None  # type: ignore[method-assign]
         return future
 
+    def partitions_for(self, topic: str) -> set[int]:
+        return {0}
+
     def close(self, timeout: float) -> None:
         pass
 
@@ -54,8 +58,8 @@ def writer_of(behave: Callable[[Producer, bytes], str], **options: Any) -> tuple
     return KafkaWriter(Settings(), kind, **options), made
 
 
-def record(number: int) -> TweetRecord:
-    return TweetRecord(b"%d" % number, b"value %d" % number, [])
+def record(number: int, size: int = 0) -> Outgoing:
+    return Outgoing("tweets", b"%d" % number, b"value %d" % number + b"x" * size, [])
 
 
 @pytest.mark.parametrize("trouble", ["fail", "raise", "hang"])
@@ -77,16 +81,37 @@ def test_after_any_failure_a_new_producer_sends_what_has_no_answer_in_order(trou
 
 def test_bytes_in_flight_are_bounded() -> None:
     writer, made = writer_of(lambda *_: "hang", max_in_flight_bytes=5_000, watchdog_seconds=0.2)
-    writer.send(TweetRecord(b"1", b"x" * 4_000, []))
+    writer.send(record(1, 4_000))
+    assert writer.has_room
+    writer.send(record(2, 4_000))
+    assert not writer.has_room and not writer.away
     type(made[0]).behave = staticmethod(lambda *_: "ack")  # type: ignore[assignment]
-    writer.send(TweetRecord(b"2", b"x" * 4_000, []))  # waits for the first, which a new producer sends
-    assert len(made) == 2 and writer.flush(1) == 0
+    assert writer.flush(2) == 0 and len(made) == 2 and writer.has_room, "a new producer sent both"
+
+
+def test_brokers_that_are_away_for_long_end_nothing() -> None:
+    away = [True]
+    writer, made = writer_of(lambda producer, _: "fail" if producer is made[0] else "ack")
+    make_producer = writer._make_producer
+
+    def broken(**options: Any) -> Any:
+        if away[0]:
+            raise UserError("no Kafka broker answers")
+        return make_producer(**options)
+
+    writer._make_producer = broken
+    writer.send(record(1))
+    assert writer.flush(1.5) == 1 and writer.away
+    writer.send(record(2))
+    away[0] = False
+    assert writer.flush(5) == 0 and not writer.away
+    assert made[1].sent == [b"value 1", b"value 2"]
 
 
 def test_a_record_that_would_poison_the_producer_is_not_sent() -> None:
     writer, made = writer_of(lambda *_: "ack")
     with pytest.raises(ValueError, match="can't be sent"):
-        writer.send(TweetRecord(b"1", b"x" * (3 * MAX_RECORD_BYTES), []))
+        writer.send(record(1, 3 * MAX_RECORD_BYTES))
     assert not made[0].sent
 
 

@@ -1,0 +1,23 @@
+"""How far a consumer group is, asked of the brokers."""
+
+from collections.abc import Mapping
+
+from kafka import TopicPartition
+from kafka.admin import KafkaAdminClient
+from kafka.errors import CoordinatorNotAvailableError
+
+Offsets = Mapping[TopicPartition, int]
+
+
+def committed_offsets(admin: KafkaAdminClient, group: str) -> Offsets:
+    """What the group has committed; nothing for one that has never been there. Raises KafkaError."""
+    try:
+        committed = admin.list_group_offsets({group: None}).get(group, {})
+    except CoordinatorNotAvailableError:  # no group has ever committed in this cluster
+        return {}
+    return {tp: max(0, entry.offset) for tp, entry in committed.items()}
+
+
+def lag(ends: Offsets, committed: Offsets) -> int:
+    """Records below the end offsets that are not committed."""
+    return sum(max(0, end - committed.get(tp, 0)) for tp, end in ends.items())
