@@ -104,7 +104,9 @@ class ServerProcess:
 def _lives(process: psutil.Process) -> bool:
     """False for one that has ended, also where whoever started it has not yet asked how."""
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        # the first thread is a zombie as soon as it has ended, while others of a JVM still do
+        ended = process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
+        return process.is_running() and not ended
     except psutil.NoSuchProcess:
         return False
 
