@@ -15,7 +15,7 @@ try:
     from kafka import KafkaConsumer, TopicPartition
     from kafka.admin import KafkaAdminClient
     from kafka.errors import KafkaError
-    from rich.console import Console
+    from rich.console import Console, Group
     from rich.live import Live
     from rich.table import Table
     from rich.text import Text
@@ -149,7 +149,7 @@ def rate(before: Figures, now: Figures) -> float:
     return (now.in_topic - before.in_topic) / max(0.001, now.at - before.at)
 
 
-def as_table(first: Figures, before: Figures, now: Figures) -> Table:
+def as_table(first: Figures, before: Figures, now: Figures) -> Group:
     """The view on a terminal. Hashtags come from tweets: control characters never reach the terminal."""
     table = Table(
         box=None, show_header=False, padding=(0, 2), title=f"{now.at - first.at:.0f} s", title_justify="left"
@@ -157,8 +157,7 @@ def as_table(first: Figures, before: Figures, now: Figures) -> Table:
     table.add_row("topic", f"{rate(before, now):,.0f} tweets/s", f"{now.in_topic:,} records")
     table.add_row("Elasticsearch", f"lag {now.elasticsearch_lag:,}", f"{now.indexed:,} indexed")
     table.add_row("HDFS", f"lag {now.hdfs_lag:,}", f"{now.in_topic - now.hdfs_lag:,} stored")
-    table.add_row("last 10 s", Text(hashtags(now)), "")
-    return table
+    return Group(table, Text(f"  last 10 s        {hashtags(now)}", no_wrap=True, overflow="ellipsis"))
 
 
 def as_line(before: Figures, now: Figures) -> str:
