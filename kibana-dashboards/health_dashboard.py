@@ -4,7 +4,7 @@ Counters in pipeline-events are numbers of an interval of a few seconds: their s
 """
 
 from dashboard_objects import Json, dashboard, saved_search
-from lens_columns import count, figure, over_time, percentile, top
+from lens_columns import figure, over_time, percentile, top
 from lens_panels import Panel, chart, documents, markdown, metric
 
 VIEW, TIME = "pipeline-events", "@timestamp"
