@@ -47,7 +47,7 @@ class PipelineEvents:
         self._closing = threading.Event()
         self._client: Elasticsearch | None = None
         self._template_is_there = False
-        self._complained = False
+        self._lock = threading.Lock()
         self.dropped = 0
         self._thread = threading.Thread(target=self._run, name="pipeline-events", daemon=True)
         if settings.elasticsearch_password:
@@ -64,13 +64,15 @@ class PipelineEvents:
         try:
             self._waiting.put_nowait({"@timestamp": timestamp(), "source": source, "event": event} | fields)
         except Full:
-            self.dropped += 1
+            self._drop(1, "they come faster than they are taken")
 
     def close(self) -> None:
         """Write what is queued, for a second at most."""
         self._closing.set()
         if self._thread.is_alive():
             self._thread.join(CLOSE_SECONDS)
+        if self.dropped:
+            log.warning("%d figures of Pipeline health were not written", self.dropped)
 
     def _run(self) -> None:
         while not (self._closing.is_set() and self._waiting.empty()):
@@ -80,8 +82,7 @@ class PipelineEvents:
             try:
                 self._write(events)
             except (ApiError, TransportError, OSError, ValueError) as error:
-                self.dropped += len(events)
-                self._complain(error)
+                self._drop(len(events), error)
 
     def _take(self) -> list[dict[str, Any]]:
         events: list[dict[str, Any]] = []
@@ -109,8 +110,7 @@ class PipelineEvents:
         )
         refused = answer.get("items", [])
         if refused:
-            self.dropped += len(refused)
-            self._complain(refused[0]["create"]["error"].get("reason"))
+            self._drop(len(refused), refused[0]["create"]["error"].get("reason"))
 
     def _make_client(self) -> Elasticsearch:
         settings = self._settings
@@ -120,11 +120,12 @@ class PipelineEvents:
             connections_per_node=1, max_retries=0, retry_on_timeout=False, request_timeout=REQUEST_SECONDS,
         )  # fmt: skip
 
-    def _complain(self, why: object) -> None:
-        if not self._complained:
-            self._complained = True
+    def _drop(self, count: int, why: object) -> None:
+        with self._lock:
+            first, self.dropped = not self.dropped, self.dropped + count
+        if first:
             log.warning(
-                "Elasticsearch does not take the figures of Pipeline health (%.200s); going on without", why
+                "Elasticsearch does not take the figures of Pipeline health (%.200s): going on without", why
             )
 
 
