@@ -13,6 +13,7 @@ Json = dict[str, Any]
 
 CALENDAR = {"1m", "1h", "1d", "1w", "1M", "1q", "1y"}
 MISSING = "__missing__"
+ORDER = "order"
 MOST_DOCUMENTS = 50
 
 
@@ -140,7 +141,8 @@ def _aggregations(question: Question) -> Json:
     if question.others is not None:
         groups = groups[1:]
     for name, column in reversed(groups):
-        inner = {name: _bucket(column, question) | ({"aggs": inner} if inner else {})}
+        inside = inner | _order_figure(column, metrics(panel))
+        inner = {name: _bucket(column, question) | ({"aggs": inside} if inside else {})}
     return inner
 
 
@@ -179,7 +181,7 @@ def _milliseconds(moment: Any) -> int:
 
 def _terms(params: Json, panel: Panel) -> Json:
     order, way = params["orderBy"], params["orderDirection"]
-    key = "_key" if order["type"] == "alphabetical" else _order_path(order["columnId"], metrics(panel))
+    key = "_key" if order["type"] == "alphabetical" else _order_path(metrics(panel)[order["columnId"]])
     body: Json = {"size": params["size"], "order": {key: way}}
     if params.get("accuracyMode"):
         body["shard_size"] = max(1000, params["size"])
@@ -191,15 +193,21 @@ def _terms(params: Json, panel: Panel) -> Json:
     return body
 
 
-def _order_path(name: str, figures: Json) -> str:
-    column = figures[name]
+def _order_path(column: Json) -> str:
+    """The figure by which groups are ordered."""
     kind = column["operationType"]
     if _is_plain_count(column):
         return "_count"
+    inner = ">value" if column.get("filter") and kind != "count" else ""
     percent = {"median": ".50.0", "percentile": f".{float(column['params'].get('percentile', 0))}"}.get(kind, "")
-    if column.get("filter"):
-        return name if kind == "count" else f"{name}>value{percent}"
-    return name + percent
+    return f"{ORDER}{inner}{percent}"
+
+
+def _order_figure(column: Json, figures: Json) -> Json:
+    """The figure that orders the groups, once more for the whole group: the column's own may stand deeper."""
+    order = column["params"].get("orderBy", {})
+    body = _metric(figures[order["columnId"]]) if order.get("type") == "column" else None
+    return {ORDER: body} if body else {}
 
 
 def _range(given: Json) -> Json:

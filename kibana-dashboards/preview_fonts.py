@@ -15,6 +15,9 @@ from fontTools.ttLib import TTFont
 
 LATIN, JAPANESE, REST = "NanumGothic", "IPAexGothic", "DejaVu Sans"
 FAMILIES = f"{LATIN}, {JAPANESE}, {REST}"
+"""For drawings. NanumGothic is a little wider than the fonts of most systems, which the page prefers for Latin."""
+PAGE_FAMILIES = f"""Inter, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, {LATIN}, {JAPANESE},
+"{REST}", sans-serif"""
 # NanumGothic lacks every tenth common kanji: Japanese comes from IPAexGothic as a whole, so that it looks of a piece.
 FILES = {
     (LATIN, 400): ("koreanize_matplotlib", "fonts/NanumGothic.ttf"),
@@ -68,7 +71,7 @@ class Fonts:
         """The fonts as rules of a style sheet, which holds them itself."""
         rules = []
         for (family, weight), file in self._files.items():
-            weights = str(weight) if family == LATIN else "400 700"
+            weights = {400: "400", 700: "600 700"}[weight] if family == LATIN else "400 700"
             rules.append(
                 f'@font-face{{font-family:"{family}";font-weight:{weights};'
                 f"src:url(data:font/woff;base64,{_woff(file)})}}"
