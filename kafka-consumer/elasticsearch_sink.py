@@ -4,8 +4,10 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from threading import Event
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from elastic_transport import ConnectionError as NotConnected
 from elastic_transport import ConnectionTimeout, ObjectApiResponse
@@ -13,6 +15,7 @@ from elasticsearch import ApiError, Elasticsearch
 
 from elasticsearch_index import refusal
 from kafka_cluster.message import NotATweet
+from kafka_cluster.pipeline_events import reason_class
 from kafka_cluster.settings import Settings
 from sink import Cancelled, Written
 from tweet_document import tweet_action
@@ -38,7 +41,7 @@ class ElasticsearchSink:
 
     def __init__(self, settings: Settings, client: Elasticsearch, dead_letters: DeadLetters) -> None:
         self._client, self._dead_letters = client, dead_letters
-        self._alias = settings.elasticsearch_alias
+        self._alias, self._zone = settings.elasticsearch_alias, ZoneInfo(settings.time_zone)
         self._who = f"{settings.elasticsearch_url} as {settings.elasticsearch_user}"
 
     def claim(self, partition: int) -> None:
@@ -50,11 +53,11 @@ class ElasticsearchSink:
 
     def write(self, claim: None, records: list[Any], cancelled: Event) -> Written:
         """Index records. Returns when each is there or its dead letter acknowledged; waits as long as it takes."""
-        written, poison = Written(), []
+        written, poison, now = Written(), [], datetime.now(UTC)
         actions: list[Action] = []
         for record in records:
             try:
-                id_, document = tweet_action(record.value, record.headers)
+                id_, document = tweet_action(record.value, record.headers, now, self._zone)
                 actions.append((record, b'{"create":{"_id":"%s"}}\n%s\n' % (id_.encode(), document)))
             except NotATweet as error:
                 poison.append((record, str(error)))
@@ -69,6 +72,7 @@ class ElasticsearchSink:
         if poison:
             self._dead_letters(poison)
             written.dead += len(poison)
+            written.reasons.update(reason_class(reason) for _, reason in poison)
         return written
 
     def close(self) -> None:

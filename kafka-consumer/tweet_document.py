@@ -9,7 +9,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,17 +32,35 @@ METRICS = {
 # X's own links stand in a tweet for its media and for what it quotes: they are not where people link to.
 OWN_DOMAINS = {"twitter.com", "x.com", "t.co", "pic.twitter.com", "pic.x.com"}
 LARGEST_LONG = 2**63 - 1
+WEEKDAYS = (
+    "1 Mon",
+    "2 Tue",
+    "3 Wed",
+    "4 Thu",
+    "5 Fri",
+    "6 Sat",
+    "7 Sun",
+)  # they sort as they follow each other
+HOURS = tuple(f"{hour:02}" for hour in range(24))
+# An id since November 2010 is a snowflake: its upper bits are milliseconds since this moment.
+SNOWFLAKES_BEGIN = datetime(2010, 11, 4, 1, 42, 54, 657_000, UTC)
+FIRST_SNOWFLAKE, SEQUENCE_BITS = 30_000_000_000, 22
 _X_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
-def tweet_action(value: bytes | None, headers: Iterable[tuple[str, bytes | None]]) -> tuple[str, bytes]:
+def tweet_action(
+    value: bytes | None, headers: Iterable[tuple[str, bytes | None]], now: datetime, zone: tzinfo = UTC
+) -> tuple[str, bytes]:
     """A record's value and headers -> (id, document as JSON bytes). Raises NotATweet for poison."""
     payload = parse_tweet(value)
-    return tweet_id(payload), orjson.dumps(document(payload, header(headers, "received_at")))
+    return tweet_id(payload), orjson.dumps(document(payload, header(headers, "received_at"), now, zone))
 
 
-def document(payload: Json, received_at: str | None) -> Json:
-    """A parsed tweet -> its document; fields that the tweet lacks are left out. Raises NotATweet without an id."""
+def document(payload: Json, received_at: str | None, now: datetime, zone: tzinfo = UTC) -> Json:
+    """A parsed tweet -> its document; fields that the tweet lacks are left out. Raises NotATweet without an id.
+
+    `now`: when it is handed to Elasticsearch. `zone`: for the hour and the weekday at which it was written.
+    """
     data, includes = payload["data"], _object(payload.get("includes"))
     users = _by_id(includes.get("users"))
     others = _by_id(includes.get("tweets") or includes.get("posts"))
@@ -50,16 +68,22 @@ def document(payload: Json, received_at: str | None) -> Json:
     original = others.get(referenced.get(kind, ""), {}) if kind in ("retweet", "quote") else {}
     # A retweet's own text and entities are cut at about 140 characters; the whole is in the original.
     said = original if kind == "retweet" and original else data
-    created = _time(data.get("created_at"))
-    received = _time(received_at)
+    id_ = tweet_id(payload)
+    created_at, created = _moment(data.get("created_at"))
+    if not created:
+        created_at, created = _birth(id_)
+    received_at, received = _moment(received_at)
     return _filled({
-        "id": tweet_id(payload),
+        "id": id_,
         "text": _whole_text(said),
-        "created_at": created,
-        "received_at": received,
+        "created_at": created_at,
+        "received_at": received_at,
         "arrival_delay_ms": _milliseconds_between(created, received),
+        "index_delay_ms": _milliseconds_between(received, now),
+        **_local_time(created, zone),
         "lang": _text(data.get("lang")),
         "kind": kind,
+        "is_retweet": int(kind == "retweet"),  # its average is the share of retweets
         "original_id": referenced.get("retweet") or referenced.get("quote"),
         "reply_to_id": referenced.get("reply"),
         "conversation_id": _text(data.get("conversation_id")),
@@ -226,21 +250,41 @@ def _is_number(value: Any) -> bool:
 
 def _time(value: Any) -> str | None:
     """A point in time as X writes it, `2026-11-23T12:00:00.000Z`; other ISO 8601 times are brought to that form."""
+    return _moment(value)[0]
+
+
+def _moment(value: Any) -> tuple[str, datetime] | tuple[None, None]:
+    """A point in time, as text and parsed."""
     if not isinstance(value, str):
-        return None
+        return None, None
     try:
         moment = datetime.fromisoformat(value)
         if _X_TIME.fullmatch(value):
-            return value
-        return timestamp(moment) if moment.tzinfo else None
+            return value, moment
+        return (timestamp(moment), moment) if moment.tzinfo else (None, None)
     except (ValueError, OverflowError):
-        return None
+        return None, None
 
 
-def _milliseconds_between(start: str | None, end: str | None) -> int | None:
+def _birth(id_: str) -> tuple[str, datetime] | tuple[None, None]:
+    """When a tweet was made, by its id: X leaves `created_at` out at times."""
+    if not FIRST_SNOWFLAKE <= int(id_) <= LARGEST_LONG:
+        return None, None
+    moment = SNOWFLAKES_BEGIN + timedelta(milliseconds=int(id_) >> SEQUENCE_BITS)
+    return timestamp(moment), moment
+
+
+def _local_time(created: datetime | None, zone: tzinfo) -> Json:
+    if created is None or not 1 < created.year < 9999:  # beyond these another zone's time may not exist
+        return {}
+    local = created.astimezone(zone)
+    return {"local_hour": HOURS[local.hour], "local_weekday": WEEKDAYS[local.weekday()]}
+
+
+def _milliseconds_between(start: datetime | None, end: datetime | None) -> int | None:
     if not start or not end:
         return None
-    return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds() * 1000)
+    return round((end - start).total_seconds() * 1000)
 
 
 def _unique(values: Iterable[str]) -> list[str]:

@@ -12,6 +12,7 @@ from file_replay import Line
 from ingest import Ingest
 from kafka_cluster.script import ROOT
 from kafka_cluster.settings import Settings
+from producer_events import ProducerEvents
 from progress import Progress
 from sources import finish, open_writer, stop_on_signals
 from spill_file import SpillFile
@@ -76,7 +77,8 @@ def read_stream(
     writer = SpillingWriter(open_writer(settings), open_spill_file(settings, source))
     reader = StreamReader(token, url)
     progress = Progress(lambda: _more(reader, writer))
-    ingest = Ingest(settings, writer, source, stop_on_signals(), progress)
+    events = ProducerEvents(settings, writer, reader.gaps)
+    ingest = Ingest(settings, writer, source, stop_on_signals(), progress, events.tell)
     reader.start()
     try:
         ingest.run(_lines(reader, duration), max_tweets=max_posts)
@@ -84,7 +86,7 @@ def read_stream(
         reader.stop()
     for line in _rest(reader, ingest.counts.read):
         ingest.send(line)
-    code = finish(writer, progress, ingest.counts, FLUSH_SECONDS)
+    code = finish(writer, progress, ingest.counts, events, FLUSH_SECONDS)
     _tell(reader)
     return 1 if reader.fatal else code
 

@@ -16,6 +16,7 @@ from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 from kafka_cluster.topics import ensure_topics
 from kafka_writer import KafkaWriter, Outgoing
+from producer_events import ProducerEvents
 from progress import Progress
 from spilling_writer import SpillingWriter
 from tweet_generator import TweetGenerator
@@ -36,13 +37,14 @@ def replay(settings: Settings, file: str, rate: float | None, limit: int | None,
         return 0
     writer = open_writer(settings)
     progress = Progress(lambda: f", {writer.in_flight:,} in flight")
-    ingest = Ingest(settings, writer, "replay", stop_on_signals(), progress)
+    events = ProducerEvents(settings, writer)
+    ingest = Ingest(settings, writer, "replay", stop_on_signals(), progress, events.tell)
     try:
         ingest.run(read_lines(stream, file), rate, limit)
     except UserError as error:
-        finish(writer, progress, ingest.counts)
+        finish(writer, progress, ingest.counts, events)
         raise UserError(f"{error} (what came before it is sent)") from None
-    return finish(writer, progress, ingest.counts)
+    return finish(writer, progress, ingest.counts, events)
 
 
 def print_sample(count: int, seed: int, rate: float | None) -> int:
@@ -67,11 +69,13 @@ def open_writer(settings: Settings) -> KafkaWriter:
 
 
 def finish(
-    writer: KafkaWriter | SpillingWriter, progress: Progress, counts: Counts, seconds: float = FLUSH_SECONDS
-) -> int:
+    writer: KafkaWriter | SpillingWriter, progress: Progress, counts: Counts, events: ProducerEvents,
+    seconds: float = FLUSH_SECONDS,
+) -> int:  # fmt: skip
     """Wait for the last acknowledgements, and say what was done; returns 1 where some are missing."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # asked twice: don't wait
     left = writer.flush(seconds)
+    events.close(counts)
     writer.close()
     progress.end()
     print(f"{counts}; {writer.acknowledged:,} acknowledged by Kafka{writer.what_is_left()}")

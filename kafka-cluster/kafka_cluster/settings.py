@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from dotenv.parser import parse_stream
 
@@ -112,6 +113,14 @@ def _reset(value: str) -> str:
     return value
 
 
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, OSError):  # no such zone; a folder of zones, such as Asia
+        raise ValueError from None
+    return value
+
+
 def _setting(default: Any, read: Callable[[str], Any], expected: str, secret: bool = False) -> Any:
     return field(default=default, repr=not secret, metadata={"read": read, "expected": expected})
 
@@ -151,6 +160,10 @@ class Settings:
     elasticsearch_alias: str = _setting("tweets", _index, "small letters, digits, . _ -")
     elasticsearch_shards: int = _setting(1, _whole_number, "a whole number from 1")
     elasticsearch_replicas: int = _setting(0, _not_negative, "a whole number from 0")
+    events_index: str = _setting("pipeline-events", _index, "small letters, digits, . _ -")
+
+    kibana_url: str = _setting("http://127.0.0.1:5601", _url, "http://host:port")
+    time_zone: str = _setting("UTC", _time_zone, "a name such as Asia/Seoul or Europe/Berlin")
 
     webhdfs_url: str = _setting("http://127.0.0.1:9870", _url, "http://host:port")
     hdfs_user: str = _setting("hadoop", _text, "a user name")

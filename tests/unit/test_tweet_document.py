@@ -1,8 +1,10 @@
 """A tweet becomes the document that the dashboards expect, and no tweet with an id is ever refused."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
@@ -17,8 +19,9 @@ from tweet_document import document, tweet_action
 GOLDEN = sorted(Path(__file__).with_name("golden").glob("*.json"))
 MAPPING = json.loads(INDEX_FILE.read_text(encoding="utf-8"))["mappings"]["properties"]
 RECEIVED = "2026-11-23T09:15:03.250Z"
+NOW, ZONE = datetime(2026, 11, 23, 9, 15, 4, tzinfo=UTC), ZoneInfo("Asia/Seoul")
 TYPES: dict[str, Any] = {
-    "keyword": str, "text": str, "date": str, "long": int, "boolean": bool, "geo_point": dict,
+    "keyword": str, "text": str, "date": str, "long": int, "byte": int, "boolean": bool, "geo_point": dict,
 }  # fmt: skip
 
 
@@ -30,7 +33,7 @@ def golden(name: str) -> tuple[dict, dict]:
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_golden(path: Path) -> None:
     value, expected = golden(path.stem)
-    id_, body = tweet_action(orjson.dumps(value), [("received_at", RECEIVED.encode())])
+    id_, body = tweet_action(orjson.dumps(value), [("received_at", RECEIVED.encode())], NOW, ZONE)
     assert json.loads(body) == expected
     assert id_ == value["data"]["id"]
     assert_fits(expected, MAPPING)
@@ -49,7 +52,28 @@ def test_a_retweet_shows_the_whole_text_the_tags_and_the_counts_of_its_original(
 
 def test_wrong_types_in_optional_fields_are_left_out() -> None:
     for value in odd_tweets():
-        assert_fits(json.loads(tweet_action(value, [])[1]), MAPPING)
+        assert_fits(json.loads(tweet_action(value, [], NOW)[1]), MAPPING)
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour", "weekday"),
+    [("UTC", "22", "7 Sun"), ("Asia/Seoul", "07", "1 Mon"), ("America/New_York", "17", "7 Sun")],
+)
+def test_hour_and_weekday_are_those_of_the_users_time_zone(zone: str, hour: str, weekday: str) -> None:
+    data = {"id": "1", "created_at": "2026-11-22T22:30:00.000Z"}
+    made = document({"data": data}, None, NOW, ZoneInfo(zone))
+    assert (made["local_hour"], made["local_weekday"]) == (hour, weekday)
+
+
+def test_a_tweet_without_a_date_has_that_of_its_id() -> None:
+    assert golden("bare")[1]["created_at"] == "2025-11-21T22:39:44.227Z", "(id >> 22) + 1288834974657 ms"
+    assert "created_at" not in document({"data": {"id": "12345"}}, RECEIVED, NOW), "from before snowflakes"
+
+
+@pytest.mark.parametrize("year", ["0001-01-01", "9999-12-31"])
+def test_the_ends_of_the_calendar_are_no_reason_to_refuse_a_tweet(year: str) -> None:
+    for zone in ("Asia/Seoul", "America/New_York"):
+        document({"data": {"id": "1", "created_at": f"{year}T00:00:00.000Z"}}, RECEIVED, NOW, ZoneInfo(zone))
 
 
 WORDS = """
@@ -71,7 +95,7 @@ ANYTHING = st.recursive(
 
 @given(st.dictionaries(NAMES, ANYTHING, max_size=8), st.dictionaries(NAMES, ANYTHING, max_size=6))
 def test_whatever_x_sends_the_document_fits_the_mapping(data: dict, includes: dict) -> None:
-    made = document({"data": data | {"id": "1"}, "includes": includes}, RECEIVED)
+    made = document({"data": data | {"id": "1"}, "includes": includes}, RECEIVED, NOW, ZONE)
     assert_fits(made, MAPPING)
     orjson.dumps(made)
 
@@ -83,7 +107,7 @@ def test_anything_else_is_no_tweet(value: Any) -> None:
     except TypeError:
         return
     with pytest.raises(NotATweet):
-        tweet_action(body, [])
+        tweet_action(body, [], NOW)
 
 
 def assert_fits(made: dict, mapping: dict) -> None:

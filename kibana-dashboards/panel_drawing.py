@@ -1,0 +1,136 @@
+"""Panels with their tables -> what is drawn: a chart, a table, a large figure, words, or why there is nothing."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from xml.sax.saxutils import escape
+from zoneinfo import ZoneInfo
+
+import vl_convert
+
+from chart_specs import Canvas, chart_spec
+from panel_query import NotDrawn
+from panel_rows import Table
+from panel_text import Cells, Tile, cells, tile
+from preview_fonts import FAMILIES, Fonts
+from preview_theme import SERIES_COLOURS
+from safe_svg import SVG, safe_svg
+from saved_objects import Dashboard, Grid, Panel
+from tag_cloud import tag_cloud
+
+ROW, GAP, COLUMNS = 20, 8, 48
+WIDTH = 1568
+"""Kibana's grid, in pixels: the height of a row, the gap between panels; and how wide a dashboard is drawn."""
+TITLE, PADDING = 36, 14
+PHONE = 340
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawing for the place in the grid, and one for a narrow screen."""
+
+    wide: str
+    narrow: str
+
+
+@dataclass(frozen=True)
+class Words:
+    """Markdown."""
+
+    markdown: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """Why there is nothing to see."""
+
+    text: str
+
+
+Drawing = Chart | Cells | Tile | Words | Note
+
+
+@dataclass(frozen=True)
+class Box:
+    """A place in pixels."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+def box(grid: Grid) -> Box:
+    """The place of a panel on a dashboard that is WIDTH wide."""
+    column = (WIDTH - (COLUMNS - 1) * GAP) / COLUMNS + GAP
+    return Box(
+        grid.x * column, grid.y * (ROW + GAP), grid.w * column - GAP, grid.h * (ROW + GAP) - GAP
+    )  # fmt: skip
+
+
+def draw(panel: Panel, table: Table | None, zone: ZoneInfo, fonts: Fonts, name: str) -> Drawing:
+    """Draw a panel. `table` is None for a panel of words; `name` is its own on the page."""
+    try:
+        if table is None:
+            return Words(panel.content["markdown"])
+        if panel.shape in ("lnsMetric",) and table.rows:
+            return tile(panel, table, zone)
+        if not table.rows or not table.total:
+            return Note("No results found")
+        if panel.shape in ("search", "lnsDatatable"):
+            return cells(panel, table, zone)
+        return _chart(panel, table, zone, fonts, name)
+    except NotDrawn as reason:
+        return not_drawn(reason)
+
+
+def words_of(dashboards: Iterable[Dashboard], tables: Iterable[Iterable[Table | NotDrawn | None]]) -> Iterator[str]:
+    """All text that will be drawn, for the fonts."""
+    for dashboard in dashboards:
+        yield dashboard.title
+        yield from (text for pair in dashboard.controls for text in pair)
+        for panel in dashboard.panels:
+            yield panel.title
+            yield json.dumps(panel.content, ensure_ascii=False)
+    for table in (table for its in tables for table in its if isinstance(table, Table)):
+        yield from (column.label for column in table.columns)
+        yield from (str(value) for row in table.rows for value in row.values())
+
+
+def not_drawn(reason: NotDrawn) -> Note:
+    """What the preview can't draw, said where it would stand."""
+    return Note(f"The preview does not draw {reason}; Kibana does.")
+
+
+def _chart(panel: Panel, table: Table, zone: ZoneInfo, fonts: Fonts, name: str) -> Chart:
+    place = box(panel.grid)
+    wide = (int(place.width - 2 * PADDING), int(place.height - PADDING - (TITLE if panel.title else PADDING)))
+    drawn = []
+    for size, (width, height) in (("wide", wide), ("narrow", (PHONE, min(340, max(220, wide[1]))))):
+        canvas = Canvas(width, height, zone)
+        if panel.shape == "lnsTagcloud":
+            drawing = _tag_cloud(panel, table, canvas, fonts)
+        else:
+            spec = chart_spec(panel, table, canvas)
+            drawing = vl_convert.vegalite_to_svg(json.dumps(spec))
+        drawn.append(safe_svg(drawing, f"{name}-{size}-"))
+    return Chart(*drawn)
+
+
+def _tag_cloud(panel: Panel, table: Table, canvas: Canvas, fonts: Fonts) -> str:
+    look: Any = panel.content["visualization"]
+    tags = [(fonts.drawable(str(row[look["tagAccessor"]])), row[look["valueAccessor"]]) for row in table.rows]
+    tags = sorted(((tag, value) for tag, value in tags if tag and value), key=lambda each: -each[1])
+    sizes = (look.get("minFontSize", 18) * 0.8, look.get("maxFontSize", 72))
+    placed = tag_cloud(tags, canvas.width, canvas.height, sizes, fonts.width)
+    words = "".join(
+        f'<text x="{word.x}" y="{word.y}" text-anchor="middle" dominant-baseline="central" '
+        f'font-size="{word.size}" fill="{SERIES_COLOURS[place % len(SERIES_COLOURS)]}">{escape(word.text)}'
+        f"<title>{escape(word.text)} · {value:,}</title></text>"
+        for place, (word, (_, value)) in enumerate(zip(placed, tags, strict=False))
+    )
+    return (
+        f'<svg xmlns="{SVG}" width="{canvas.width}" height="{canvas.height}" '
+        f'viewBox="0 0 {canvas.width} {canvas.height}" font-family="{FAMILIES}">{words}</svg>'
+    )
