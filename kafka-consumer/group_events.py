@@ -12,6 +12,7 @@ from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
 from kafka.errors import KafkaError
 
+from kafka_cluster.groups import Offsets, committed_offsets, lag
 from kafka_cluster.kafka_options import client_options, connect
 from kafka_cluster.pipeline_events import EVERY_SECONDS, PipelineEvents, Since
 from kafka_cluster.script import UserError
@@ -22,7 +23,6 @@ log = logging.getLogger(__name__)
 
 KAFKA_TIMEOUT_MS = 3_000
 CLOSE_SECONDS = 1.0
-Offsets = dict[TopicPartition, int]
 
 
 class GroupEvents:
@@ -93,7 +93,7 @@ class GroupProgress:
             self._committed(self._elasticsearch_group, starts),
             self._committed(self._hdfs_group, starts),
         )
-        return lag(own, ends), lag(hdfs, ends), self._newly_stored(hdfs)
+        return lag(ends, own), lag(ends, hdfs), self._newly_stored(hdfs)
 
     def close(self) -> None:
         """Release the connections."""
@@ -104,18 +104,11 @@ class GroupProgress:
         return {tp: value.offset for tp, value in found.items()}
 
     def _committed(self, group: str, starts: Offsets) -> Offsets:
-        committed = self._admin.list_group_offsets({group: None}).get(group, {})
-        return {
-            tp: max(start, committed[tp].offset if tp in committed else 0) for tp, start in starts.items()
-        }
+        committed = committed_offsets(self._admin, group)
+        return {tp: max(start, committed.get(tp, 0)) for tp, start in starts.items()}
 
     def _newly_stored(self, committed: Offsets) -> int:
         """Above the highest offset seen: a reading from the beginning stores nothing anew."""
         new = sum(max(0, offset - self._stored.get(tp, offset)) for tp, offset in committed.items())
         self._stored = {tp: max(offset, self._stored.get(tp, 0)) for tp, offset in committed.items()}
         return new
-
-
-def lag(committed: Offsets, ends: Offsets) -> int:
-    """Records between what is committed and the end of the log."""
-    return sum(max(0, end - committed[tp]) for tp, end in ends.items())
