@@ -1,6 +1,7 @@
 """Tables -> charts in Vega-Lite, in the shapes of Lens. Pure: sizes in pixels, colours by name (`var(--text)`)."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ Json = dict[str, Any]
 
 TEXT, SUBDUED, GRID, OTHERS, SURFACE = (f"var(--{name})" for name in ("text", "subdued", "grid", "other", "panel"))
 THICKEST_BAR = 34
+LARGEST_CELL = (96, 56)
 NARROW = 420
 ROOM_FOR_LEGEND = 560
 
@@ -93,7 +95,8 @@ def _xy(layer: Json, look: Json, table: Table, canvas: Canvas) -> Json:
     value_axis = _value_axis("percentage" in kind, figure, figure.label if titled else None)
     encoding = {
         "x": _time_axis(points, x, canvas) if over_time else _group_axis(values),
-        "y": {"field": "high", "type": "quantitative", "axis": value_axis, "stack": None},
+        "y": {"field": "high", "type": "quantitative", "axis": value_axis, "stack": None,
+              "scale": {"nice": 5}},
         "color": _colours(series, look, canvas),
         "description": {"field": "tip"},
     }
@@ -275,7 +278,7 @@ def _pie(shape: str, layer: Json, table: Table, canvas: Canvas) -> Json:
         label = f"{name}  {100 * value / whole:.1f}%"
         values.append({"s": label, "v": value, "tip": f"{label} · {number(value, figure.format)}"})
     names = [value["s"] for value in values]
-    radius = min(canvas.width * (0.5 if canvas.narrow else 0.3), canvas.height * (0.4 if canvas.narrow else 0.48))
+    radius = min(canvas.width * (0.5 if canvas.narrow else 0.3), canvas.height * (0.4 if canvas.narrow else 0.45))
     colours = _colours(names, {"legend": {"isVisible": True}}, canvas)
     colours["scale"]["range"] = [
         OTHERS if str(row[group.id]) == OTHER else colour
@@ -303,24 +306,36 @@ def _heatmap(look: Json, panel: Panel, table: Table, canvas: Canvas) -> Json:
         across, down = shown(row[x.id], x, canvas.zone), shown(row[y.id], y, canvas.zone)
         tip = f"{down} · {across} · {shown(row[figure.id], figure, canvas.zone)}"
         values.append({"x": across, "y": down, "v": row[figure.id], "tip": tip})
-    most = max((value["v"] or 0 for value in values), default=1) or 1
+    steps = _steps([value["v"] or 0 for value in values])
+    values = [value | {"step": next(name for limit, name in steps if (value["v"] or 0) <= limit)} for value in values]
     axes = {
         name: {"field": name, "type": "nominal", "sort": _order(panel, column, [v[name] for v in values]),
                "title": column.label if look.get("gridConfig", {}).get(f"is{name.upper()}AxisTitleVisible") else None,
                "axis": {"labelAngle": 0, "labelOverlap": True, "grid": False}}
         for name, column in (("x", x), ("y", y))
     }  # fmt: skip
-    legend = {"symbolType": "square", "symbolSize": 160, "format": ",.0f"} if most >= 6 else {"symbolType": "square"}
+    scale = {"domain": [name for _, name in steps], "range": HEAT_COLOURS[: len(steps)]}
     return {
         "data": {"values": values},
-        "mark": {"type": "rect", "stroke": SURFACE, "strokeWidth": 2},
+        "width": min(canvas.width, LARGEST_CELL[0] * len(table.values(x.id)) + 200),
+        "height": min(canvas.height, LARGEST_CELL[1] * len(table.values(y.id)) + (180 if canvas.narrow else 60)),
+        "mark": {"type": "rect", "stroke": SURFACE, "strokeWidth": 2, "cornerRadius": 3},
         "encoding": {
             **axes,
-            "color": {"field": "v", "type": "quantitative", "legend": legend,
-                      "scale": {"type": "quantize", "domain": [0, most], "range": HEAT_COLOURS, "nice": True}},
+            "color": {"field": "step", "type": "ordinal", "legend": {"symbolType": "square"}, "scale": scale},
             "description": {"field": "tip"},
         },
     }  # fmt: skip
+
+
+def _steps(values: list[float]) -> list[tuple[float, str]]:
+    """Even steps of round numbers up to the largest value: (limit, name)."""
+    most = max(values, default=0)
+    rough = most / len(HEAT_COLOURS) or 1
+    size = 10.0 ** math.floor(math.log10(rough))
+    step = max(1, next(size * part for part in (1, 2, 2.5, 5, 10) if size * part >= rough))
+    steps = [(limit * step, f"{(limit - 1) * step:,.0f} to {limit * step:,.0f}") for limit in range(1, 7)]
+    return [each for place, each in enumerate(steps) if not place or steps[place - 1][0] < most]
 
 
 def _order(panel: Panel, column: Column, values: list[str]) -> list[str]:

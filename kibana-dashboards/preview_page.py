@@ -93,8 +93,8 @@ def _style(drawn: list[DrawnDashboard], fonts: Fonts) -> Iterator[str]:
         for place, panel in enumerate(each.dashboard.panels):
             grid = panel.grid
             yield (
-                f"#panel{number}-{place}{{grid-column:{grid.x + 1}/span {grid.w};"
-                f"grid-row:{grid.y + 1}/span {grid.h}}}"
+                f"@media(min-width:1100px){{#panel{number}-{place}{{grid-column:{grid.x + 1}/span {grid.w};"
+                f"grid-row:{grid.y + 1}/span {grid.h}}}}}"
             )
     yield fonts.css
 
@@ -117,7 +117,8 @@ def _dashboard(drawn: DrawnDashboard, number: int) -> str:
 
 def _panel(panel: Panel, drawing: Drawing, name: str) -> str:
     title = f'<h2 title="{escape(panel.title)}">{escape(panel.title)}</h2>' if panel.title else ""
-    return f'<article class="panel" id="{name}">{title}<div class="body">{_body(drawing)}</div></article>\n'
+    broad = "" if panel.grid.w <= 24 else " broad"
+    return f'<article class="panel{broad}" id="{name}">{title}<div class="body">{_body(drawing)}</div></article>\n'
 
 
 def _body(drawing: Drawing) -> str:
@@ -134,11 +135,7 @@ def _body(drawing: Drawing) -> str:
 
 
 def _tile(tile: Tile) -> str:
-    change = ""
-    if tile.change is not None:
-        sign = "▲" if tile.change > 0 else "▼" if tile.change < 0 else ""
-        way = "up" if tile.change > 0 else "down" if tile.change < 0 else ""
-        change = f'<span class="change {way}">{sign} {abs(tile.change):,.1f}%</span>'
+    change = f'<span class="change {tile.way}">{escape(tile.change)}</span>' if tile.change else ""
     before = f'<div class="before">{change}{escape(tile.before)}</div>' if tile.before else ""
     return (
         f'<div class="tile"><div class="label">{escape(tile.label)}</div>'

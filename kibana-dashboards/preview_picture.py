@@ -55,11 +55,28 @@ class Pen:
         """Text on the line `y`; with `end` it ends at `x`."""
         weight = 700 if bold else 400
         cut = self.fonts.fitted(self.fonts.drawable(text), room, size, weight)
-        anchor = ' text-anchor="end"' if end else ""
+        start = x - self.fonts.width(cut, size, weight) if end else x
         return (
-            f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" font-weight="{weight}" '
-            f'fill="var(--{colour})"{anchor}>{escape(cut)}</text>'
+            f'<text y="{y:.1f}" font-size="{size}" font-weight="{weight}" fill="var(--{colour})">'
+            f"{self.spans(cut, start, size, weight)}</text>"
         )
+
+    def spans(self, text: str, x: float, size: float, weight: int = 400) -> str:
+        """The text from `x` on, part by part: what stands in one piece gets one font for all of it."""
+        parts = []
+        for family, part in self.fonts.runs(text):
+            parts.append(f'<tspan x="{x:.1f}" font-family="{family}">{escape(part)}</tspan>')
+            x += self.fonts.width(part, size, weight)
+        return "".join(parts)
+
+    def chart_text(self, found: re.Match[str]) -> str:
+        """A text of a chart, part by part."""
+        given, text = found[1], self.fonts.drawable(unescape(found[2]))
+        size = float((re.search(r'font-size="([\d.]+)', given) or ["", "12"])[1])
+        anchor = (re.search(r'text-anchor="(\w+)"', given) or ["", "start"])[1]
+        start = float((re.search(r' x="(-?[\d.]+)"', given) or ["", "0"])[1])
+        start -= {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor] * self.fonts.width(text, size)
+        return f"<text{given.replace(anchor, 'start')}>{self.spans(text, start, size)}</text>"
 
     def width(self, text: str, size: float, bold: bool = False) -> float:
         """How wide the text will be."""
@@ -109,9 +126,8 @@ def _panel(panel: Panel, drawing: Drawing, pen: Pen) -> str:
 
 def _body(drawing: Drawing, inside: Box, pen: Pen) -> str:
     if isinstance(drawing, Chart):
-        drawable = re.sub(
-            r">([^<]+)<", lambda found: f">{escape(pen.fonts.drawable(unescape(found[1])))}<", drawing.wide
-        )
+        untold = re.sub(r"<title>[^<]*</title>", "", drawing.wide)
+        drawable = re.sub(r"<text([^>]*)>([^<]+)</text>", pen.chart_text, untold)
         return f'<g transform="translate({inside.x},{inside.y})">{drawable}</g>'
     if isinstance(drawing, Cells):
         return _table(drawing, inside, pen)
@@ -129,14 +145,12 @@ def _tile(tile: Tile, inside: Box, pen: Pen) -> str:
     parts = [pen.text(inside.x, inside.y + 14, tile.label, 13, "subdued", room=inside.width)]
     parts.append(pen.text(inside.x, foot - (30 if tile.before else 6), tile.value, 40, bold=True))
     x = inside.x
-    if tile.change is not None:
-        sign, colour = ("▲ ", "up") if tile.change > 0 else ("▼ ", "down") if tile.change < 0 else ("", "text")
-        text = f"{sign}{abs(tile.change):,.1f}%"
-        wide = pen.width(text, 13, bold=True) + 14
+    if tile.change:
+        wide = pen.width(tile.change, 13, bold=True) + 14
         parts.append(
             f'<rect x="{x}" y="{foot - 17}" width="{wide:.1f}" height="21" rx="4" fill="var(--bar)"/>'
         )
-        parts.append(pen.text(x + 7, foot - 2, text, 13, colour, bold=True))
+        parts.append(pen.text(x + 7, foot - 2, tile.change, 13, tile.way or "text", bold=True))
         x += wide + 10
     parts.append(pen.text(x, foot - 2, tile.before, 13, "subdued", room=inside.x + inside.width - x))
     return "".join(parts)
