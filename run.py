@@ -165,7 +165,7 @@ def down(arguments: list[str]) -> int:
 
 def check(_: list[str]) -> int:
     install(TEST_REQUIREMENTS)
-    rooms = ["run.py", "kafka-cluster", "kafka-producer", "kafka-consumer"]
+    rooms = ["run.py", "kafka-cluster", "kafka-producer", "kafka-consumer", "kibana-dashboards"]
     codes = [
         call([str(PYTHON), "-m", "ruff", "check", *rooms, "tests"]),
         call([str(PYTHON), "-m", "ruff", "format", "--check", *rooms, "tests"]),

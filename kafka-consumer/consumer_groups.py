@@ -16,6 +16,7 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from dead_letter_writer import DeadLetterWriter
 from elasticsearch_index import connect_elasticsearch, ensure_index
 from elasticsearch_sink import ElasticsearchSink
+from group_events import GroupEvents
 from hdfs_sink import HdfsSink
 from kafka_cluster.kafka_options import client_options, connect, consumer_options
 from kafka_cluster.settings import Settings, require_reachable
@@ -42,12 +43,17 @@ def run_group(name: str, settings: Settings, from_beginning: bool, until_caught_
     )  # fmt: skip
     loop = PollLoop(consumer, settings.topic, sink, stop, from_beginning, until_caught_up)
     log.info("%s: group %s reads %s", name, group, settings.topic)
+    events = None
+    if name == "elasticsearch":
+        events = GroupEvents(settings, lambda: loop.written, lambda: loop.owns(0))
     try:
         loop.run()
     except StopLoudly as error:
         log.error("%s stops: %s", name, error)
         return 1
     finally:
+        if events:
+            events.close()
         admin.close()
         log.info("%s: ended: %s", name, loop.summary())
     return 0

@@ -1,6 +1,7 @@
 """The client for Elasticsearch, and what must be there before the first tweet: template, first index, alias."""
 
 import json
+import logging
 import time
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from elasticsearch import ApiError, AuthorizationException, BadRequestError, Ela
 
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings, require_reachable
+
+log = logging.getLogger(__name__)
 
 INDEX_FILE = Path(__file__).with_name("tweet-index.json")
 READY_SECONDS = 60.0
@@ -38,8 +41,11 @@ def ensure_index(client: Elasticsearch, settings: Settings) -> None:
     """
     alias = settings.elasticsearch_alias
     try:
-        client.indices.put_index_template(name=alias, **index_template(settings))
-        if not client.indices.exists_alias(name=alias):
+        template = index_template(settings)
+        client.indices.put_index_template(name=alias, **template)
+        if client.indices.exists_alias(name=alias):
+            _add_new_fields(client, alias, template["template"]["mappings"]["properties"])
+        else:
             _create_first_index(client, alias)
     except AuthorizationException:
         if not client.indices.exists_alias(name=alias):
@@ -70,6 +76,14 @@ def refusal(who: str, kind: str) -> UserError:
     return UserError(
         f"Elasticsearch refuses {who} ({kind}): check elasticsearch_user and elasticsearch_password in .env"
     )
+
+
+def _add_new_fields(client: Elasticsearch, alias: str, properties: dict) -> None:
+    """An index that an earlier version made gets the fields that came since."""
+    try:
+        client.indices.put_mapping(index=alias, properties=properties)
+    except BadRequestError as error:
+        log.warning("the mapping of %s is not that of %s: %s", alias, INDEX_FILE.name, error)
 
 
 def _create_first_index(client: Elasticsearch, alias: str) -> None:

@@ -15,6 +15,7 @@ from elasticsearch import ApiError, Elasticsearch
 
 from elasticsearch_index import refusal
 from kafka_cluster.message import NotATweet
+from kafka_cluster.pipeline_events import reason_class
 from kafka_cluster.settings import Settings
 from sink import Cancelled, Written
 from tweet_document import tweet_action
@@ -71,6 +72,7 @@ class ElasticsearchSink:
         if poison:
             self._dead_letters(poison)
             written.dead += len(poison)
+            written.reasons.update(reason_class(reason) for _, reason in poison)
         return written
 
     def close(self) -> None:

@@ -276,6 +276,11 @@ class PollLoop:
         lanes = [lane for lane in self._lanes.values() if lane.active and lane.done is not None]
         return sum(max(0, (self._consumer.highwater(lane.tp) or 0) - (lane.done or 0)) for lane in lanes)
 
+    def owns(self, partition: int) -> bool:
+        """True while the partition is assigned to this process."""
+        lane = self._lanes.get(TopicPartition(self._topic, partition))
+        return lane is not None and lane.assigned
+
     def _report(self, now: float) -> None:
         seconds, total = now - self._reported_at, self.written.new + self.written.existing + self.written.dead
         if seconds < REPORT_SECONDS or total == self._reported:

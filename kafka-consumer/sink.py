@@ -1,6 +1,7 @@
 """What the poll loop asks of a sink: where records go, and how much at a time."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, Protocol
 
@@ -20,11 +21,14 @@ class Written:
     new: int = 0
     existing: int = 0
     dead: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Why records are dead letters, by kind."""
 
     def __iadd__(self, other: "Written") -> "Written":
         self.new += other.new
         self.existing += other.existing
         self.dead += other.dead
+        self.reasons += other.reasons
         return self
 
 

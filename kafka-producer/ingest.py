@@ -2,10 +2,10 @@
 
 import logging
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from kafka_cluster.message import (
     refused_line_headers,
     tweet_record,
 )
+from kafka_cluster.pipeline_events import reason_class
 from progress import Progress
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,8 @@ class Counts:
     control: int = 0
     empty: int = 0
     redelivered: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Why lines were refused, by kind."""
 
     def __str__(self) -> str:
         parts = [f"{self.tweets:,} tweets", f"{self.refused:,} refused"]
@@ -102,10 +105,14 @@ class Stopper:
 
 
 class Ingest:
-    """Sends lines from one source; `counts` says what became of them."""
+    """Sends lines from one source; `counts` says what became of them, and is told to `tell` now and then."""
 
-    def __init__(self, writer: Writer, source: str, stopper: Stopper, progress: Progress) -> None:
+    def __init__(
+        self, writer: Writer, source: str, stopper: Stopper, progress: Progress,
+        tell: Callable[[Counts], None] = lambda _: None,
+    ) -> None:  # fmt: skip
         self._writer, self._source, self._stopper, self._progress = writer, source, stopper, progress
+        self._tell = tell
         self._redeliveries = Redeliveries()
         self.counts = Counts()
 
@@ -131,6 +138,7 @@ class Ingest:
                 if line is None or rate or counts.read % 256 == 0:
                     self._writer.tend()
                     self._progress.show(counts)
+                    self._tell(counts)
         except StopIteration:
             pass
         except StopReading:
@@ -149,6 +157,7 @@ class Ingest:
             counts.control += 1
         except NotATweet as error:
             counts.refused += 1
+            counts.reasons[reason_class(str(error))] += 1
             if counts.refused <= SHOWN_REFUSALS:
                 log.warning("line %d is refused: %.200s%s", line.number, error, _last_shown(counts.refused))
             headers = refused_line_headers(str(error), self._source, line.number, line.size)

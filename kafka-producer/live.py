@@ -11,6 +11,7 @@ import tweepy
 from file_replay import Line
 from ingest import Ingest
 from kafka_cluster.settings import Settings
+from producer_events import ProducerEvents
 from progress import Progress
 from sources import finish, open_writer, stop_on_signals
 from stream_rules import Rule, bring_in_line, read_rules
@@ -72,7 +73,8 @@ def read_stream(
     writer = open_writer(settings)
     reader = StreamReader(token, url)
     progress = Progress(lambda: f", {len(reader.gaps)} gaps" if reader.gaps else "")
-    ingest = Ingest(writer, source, stop_on_signals(), progress)
+    events = ProducerEvents(settings, writer, reader.gaps)
+    ingest = Ingest(writer, source, stop_on_signals(), progress, events.tell)
     reader.start()
     try:
         ingest.run(_lines(reader, duration), max_tweets=max_posts)
@@ -80,7 +82,7 @@ def read_stream(
         reader.stop()
     for line in _rest(reader, ingest.counts.read):
         ingest.send(line)
-    code = finish(writer, progress, ingest.counts)
+    code = finish(writer, progress, ingest.counts, events)
     _tell(reader)
     return 1 if reader.fatal else code
 

@@ -17,6 +17,7 @@ from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 from kafka_cluster.topics import ensure_topics
 from kafka_writer import KafkaWriter
+from producer_events import ProducerEvents
 from progress import Progress
 from tweet_generator import TweetGenerator
 
@@ -36,13 +37,14 @@ def replay(settings: Settings, file: str, rate: float | None, limit: int | None,
         return 0
     writer = open_writer(settings)
     progress = Progress(lambda: f", {writer.in_flight:,} in flight")
-    ingest = Ingest(writer, "replay", stop_on_signals(), progress)
+    events = ProducerEvents(settings, writer)
+    ingest = Ingest(writer, "replay", stop_on_signals(), progress, events.tell)
     try:
         ingest.run(read_lines(stream, file), rate, limit)
     except UserError as error:
-        finish(writer, progress, ingest.counts)
+        finish(writer, progress, ingest.counts, events)
         raise UserError(f"{error} (what came before it is sent)") from None
-    return finish(writer, progress, ingest.counts)
+    return finish(writer, progress, ingest.counts, events)
 
 
 def print_sample(count: int, seed: int, rate: float | None) -> int:
@@ -66,9 +68,10 @@ def open_writer(settings: Settings) -> KafkaWriter:
     return KafkaWriter(settings, lambda **options: connect(KafkaProducer, settings, **options))
 
 
-def finish(writer: KafkaWriter, progress: Progress, counts: Counts) -> int:
+def finish(writer: KafkaWriter, progress: Progress, counts: Counts, events: ProducerEvents) -> int:
     """Wait for the last acknowledgements, and say what was done."""
     left = writer.flush(FLUSH_SECONDS)
+    events.close(counts)
     writer.close()
     progress.end()
     print(f"{counts}; {writer.acknowledged:,} acknowledged by Kafka" + (f", {left:,} NOT" if left else ""))

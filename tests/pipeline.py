@@ -41,6 +41,7 @@ class Pipeline:
             "elasticsearch_group": f"{name}-elasticsearch",
             "hdfs_group": f"{name}-hdfs",
             "elasticsearch_alias": name,
+            "events_index": f"events-{name}",
             "hdfs_root": f"/tests/{name}",
             "hdfs_flush_seconds": "1",
             "session_timeout_seconds": "6",
@@ -135,8 +136,9 @@ class Pipeline:
             admin.delete_groups([self.settings.elasticsearch_group, self.settings.hdfs_group])
         with contextlib.suppress(Exception):
             client = connect_elasticsearch(self.settings)
-            client.indices.delete(index=f"{self.settings.elasticsearch_alias}-*", expand_wildcards="all")
-            client.indices.delete_index_template(name=self.settings.elasticsearch_alias)
+            for name in (self.settings.elasticsearch_alias, self.settings.events_index):
+                client.indices.delete(index=f"{name}-*", expand_wildcards="all")
+                client.options(ignore_status=404).indices.delete_index_template(name=name)
         with contextlib.suppress(Exception):
             HdfsClient(self.settings.webhdfs_url, self.settings.hdfs_user).delete(
                 self.settings.hdfs_root, recursive=True

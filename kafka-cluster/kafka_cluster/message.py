@@ -47,7 +47,9 @@ def tweet_record(line: bytes, source: str, received_at: datetime | None = None) 
     """
     value = line.rstrip(b"\r\n")
     if len(value) > MAX_RECORD_BYTES:
-        raise NotATweet(f"{len(value):,} bytes, more than the {MAX_RECORD_BYTES:,} that the topic takes")
+        raise NotATweet(
+            f"too large: {len(value):,} bytes, more than the {MAX_RECORD_BYTES:,} that the topic takes"
+        )
     headers = [("source", source.encode()), ("received_at", timestamp(received_at).encode())]
     return TweetRecord(tweet_id(parse_tweet(value)).encode(), value, headers)
 

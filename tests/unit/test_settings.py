@@ -44,7 +44,7 @@ def test_every_fault_is_listed_with_its_name_and_what_is_expected(tmp_path: Path
         tmp_path,
         "this is no setting\nbootstrap_servers=localhost\nauto_offset_reset=begin\nhdfs_root=tweets\n"
         "elasticsearch_url=localhost:9200\nhdfs_flush_seconds=0\nelasticsearch_pasword=x\n"
-        "topic=__consumer_offsets\nelasticsearch_shards=two\n",
+        "topic=__consumer_offsets\nelasticsearch_shards=two\ntime_zone=Seoul\nkibana_url=localhost\n",
     )
     with pytest.raises(UserError) as error:
         load_settings(env_file, {})
@@ -52,6 +52,7 @@ def test_every_fault_is_listed_with_its_name_and_what_is_expected(tmp_path: Path
     for name in (
         "line 1", "bootstrap_servers", "auto_offset_reset", "hdfs_root", "elasticsearch_url", "topic",
         "hdfs_flush_seconds", "elasticsearch_shards", "is elasticsearch_password meant?", "earliest or latest",
+        "time_zone", "Asia/Seoul", "kibana_url",
     ):  # fmt: skip
         assert name in text
 
