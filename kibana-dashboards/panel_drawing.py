@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 import vl_convert
 
-from chart_specs import Canvas, chart_spec
+from chart_parts import Canvas
+from chart_specs import chart_spec
 from panel_query import NotDrawn
 from panel_rows import Table
 from panel_text import Cells, Tile, cells, tile
@@ -85,7 +86,9 @@ def draw(panel: Panel, table: Table | None, zone: ZoneInfo, fonts: Fonts, name: 
         return not_drawn(reason)
 
 
-def words_of(dashboards: Iterable[Dashboard], tables: Iterable[Iterable[Table | NotDrawn | None]]) -> Iterator[str]:
+def words_of(
+    dashboards: Iterable[Dashboard], tables: Iterable[Iterable[Table | NotDrawn | None]]
+) -> Iterator[str]:
     """All text that will be drawn, for the fonts."""
     for dashboard in dashboards:
         yield dashboard.title

@@ -152,7 +152,9 @@ def _date(value: Any, zone: ZoneInfo) -> str:
     """A date, in milliseconds or as Elasticsearch writes it."""
     try:
         moment = (
-            datetime.fromisoformat(value) if isinstance(value, str) else datetime.fromtimestamp(value / 1000, UTC)
+            datetime.fromisoformat(value)
+            if isinstance(value, str)
+            else datetime.fromtimestamp(value / 1000, UTC)
         )
     except ValueError:
         return str(value)

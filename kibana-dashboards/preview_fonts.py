@@ -16,7 +16,9 @@ from fontTools.ttLib import TTFont
 LATIN, JAPANESE, REST = "NanumGothic", "IPAexGothic", "DejaVu Sans"
 FAMILIES = f"{LATIN}, {JAPANESE}, {REST}"
 """For drawings. NanumGothic is a little wider than the fonts of most systems, which the page prefers for Latin."""
-PAGE_FAMILIES = f"{LATIN}, {JAPANESE}, Inter, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+PAGE_FAMILIES = (
+    f"{LATIN}, {JAPANESE}, Inter, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+)
 # The page brings what a system may lack, and takes all else from the system.
 PAGE_RANGES = {
     LATIN: "U+1100-11FF,U+3130-318F,U+A960-A97F,U+AC00-D7FF",
@@ -104,12 +106,15 @@ class Fonts:
 
 def _path(package: str, file: str) -> Path:
     found = find_spec(package)
-    assert found and found.submodule_search_locations
-    return Path(found.submodule_search_locations[0]) / file
+    if not found or not found.origin:
+        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+    return Path(found.origin).parent / file
 
 
 def _family(c: str, covered: dict[str, set[int]]) -> str | None:
-    japanese = unicodedata.east_asian_width(c) in ("W", "F") and not unicodedata.name(c, "").startswith("HANGUL")
+    japanese = unicodedata.east_asian_width(c) in ("W", "F") and not unicodedata.name(c, "").startswith(
+        "HANGUL"
+    )
     order = (JAPANESE, LATIN, REST) if japanese else (LATIN, JAPANESE, REST)
     return next((family for family in order if ord(c) in covered[family]), None)
 

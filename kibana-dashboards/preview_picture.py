@@ -6,7 +6,7 @@ from html import escape, unescape
 import vl_convert
 from markdown_it import MarkdownIt
 
-from panel_drawing import PADDING, TITLE, WIDTH, Box, Chart, Drawing, Note, Words, box
+from panel_drawing import PADDING, TITLE, WIDTH, Box, Chart, Drawing, Words, box
 from panel_text import Cells, Tile
 from preview_fonts import FAMILIES, Fonts
 from preview_page import DrawnDashboard
@@ -96,7 +96,7 @@ class Pen:
 
 def _header(drawn: DrawnDashboard, pen: Pen) -> str:
     parts = [pen.text(MARGIN, 44, drawn.dashboard.title, 24, bold=True)]
-    right = MARGIN + WIDTH
+    right: float = MARGIN + WIDTH
     chips = [("", drawn.span), *reversed(drawn.dashboard.controls)]
     for title, text in chips:
         head, body = pen.width(title, 13, bold=True) + (6 if title else 0), pen.width(text, 13)
@@ -135,7 +135,6 @@ def _body(drawing: Drawing, inside: Box, pen: Pen) -> str:
         return _tile(drawing, inside, pen)
     if isinstance(drawing, Words):
         return _words(drawing.markdown, inside, pen)
-    assert isinstance(drawing, Note)
     x = inside.x + inside.width / 2 - pen.width(drawing.text, 13) / 2
     return pen.text(x, inside.y + inside.height / 2, drawing.text, 13, "subdued", room=inside.width)
 
@@ -157,7 +156,8 @@ def _tile(tile: Tile, inside: Box, pen: Pen) -> str:
 
 
 def _words(markdown: str, inside: Box, pen: Pen) -> str:
-    parts, y, size = [], inside.y, 13.0
+    parts: list[str] = []
+    y, size = inside.y, 13.0
     for token in MarkdownIt("commonmark", {"html": False}).parse(markdown):
         if token.type.endswith("_open"):
             size = 16.0 if token.type == "heading_open" else 13.0

@@ -21,8 +21,8 @@ def safe_svg(drawing: str, prefix: str) -> str:
     The fonts are the page's. What a shape says about itself to a screen reader becomes its tooltip.
     """
     root = _rebuilt(ElementTree.fromstring(drawing), prefix)  # noqa: S314 - vl_convert made it, without entities
-    assert root is not None
-    root.attrib.pop("id", None)
+    if root is None:
+        raise ValueError("no drawing")
     ElementTree.register_namespace("", SVG)
     return ElementTree.tostring(root, encoding="unicode")
 
@@ -36,7 +36,12 @@ def _rebuilt(given: ElementTree.Element, prefix: str) -> ElementTree.Element | N
         {key: _named(key, value, prefix) for key, value in given.attrib.items() if _is_safe(key, value)}
     )
     made.text, made.tail = given.text, given.tail
-    if (tip := given.get("aria-label")) and given.get("aria-roledescription") in ("bar", "arc", "rect", "point"):
+    if (tip := given.get("aria-label")) and given.get("aria-roledescription") in (
+        "bar",
+        "arc",
+        "rect",
+        "point",
+    ):
         ElementTree.SubElement(made, f"{{{SVG}}}title").text = tip
     made.extend(child for each in given if (child := _rebuilt(each, prefix)) is not None)
     return made
