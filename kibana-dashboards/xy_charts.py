@@ -25,8 +25,10 @@ def xy(layer: Json, look: Json, table: Table, canvas: Canvas) -> Json:
     values = [_described(point, x, table.column(layer["accessors"][0]), canvas, letters) for point in points]
     mark = _bars(over_time) if kind.startswith("bar") else _line_or_area(kind, len(values))
     figure = table.column(layer["accessors"][0])
-    titled = look.get("axisTitlesVisibilitySettings", {}).get("yLeft", True)
-    value_axis = _value_axis("percentage" in kind, figure, figure.label if titled else None)
+    alone = len(layer["accessors"]) == 1
+    titled = alone and look.get("axisTitlesVisibilitySettings", {}).get("yLeft", True)
+    most = max((point["high"] or 0 for point in points), default=0)
+    value_axis = _value_axis("percentage" in kind, figure, figure.label if titled else None, most)
     encoding = {
         "x": _time_axis(points, x, canvas) if x and over_time else _group_axis(values),
         "y": {
@@ -113,13 +115,19 @@ def _line_or_area(kind: str, points: int) -> Json:
     if "area" in kind:
         return {"type": "area", "opacity": 0.8, "line": {"strokeWidth": 1.5}}
     dots = {"size": 14, "filled": True} if points <= 600 else False
-    return {"type": "line", "strokeWidth": 2, "point": dots, "invalid": "break-paths-show-domains"}
+    return {
+        "type": "line",
+        "strokeWidth": 2,
+        "strokeJoin": "round",
+        "point": dots,
+        "invalid": "break-paths-show-domains",
+    }
 
 
 def _time_axis(points: Sequence[Json], x: Column, canvas: Canvas) -> Json:
     moments = [point["x"] for point in points] or [0]
     seconds = (max(moments) - min(moments)) / 1000 + x.seconds
-    form = "%H:%M:%S" if seconds <= 300 else "%H:%M" if seconds <= 172_800 else "%b %-d"
+    form = "%H:%M:%S" if seconds <= 660 else "%H:%M" if seconds <= 172_800 else "%b %-d"
     return {
         "field": "x", "type": "temporal", "scale": {"type": "utc", "nice": False}, "title": None,
         "axis": {"format": form, "grid": False, "tickCount": max(3, canvas.width // 110), "labelFlush": False,
@@ -145,11 +153,11 @@ def _broken(text: str, letters: int) -> str:
     return "\n".join(lines)
 
 
-def _value_axis(share: bool, figure: Column, title: str | None) -> Json:
-    form = "%" if share or figure.format.get("id") == "percent" else ",~r"
+def _value_axis(share: bool, figure: Column, title: str | None, most: float) -> Json:
+    """Numbers in full, as long as they are short."""
+    form = "%" if share or figure.format.get("id") == "percent" else ",~r" if most < 100_000 else ".3~s"
     suffix = json.dumps(figure.format.get("params", {}).get("suffix", ""))
-    text = f"format(datum.value, datum.value >= 1e5 ? '.3~s' : '{form}') + {suffix}"
-    return {"title": title, "tickCount": 5, "labelExpr": text}
+    return {"title": title, "tickCount": 5, "labelExpr": f"format(datum.value, '{form}') + {suffix}"}
 
 
 def horizontal_bars(layer: Json, look: Json, table: Table, canvas: Canvas) -> Json:
