@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Everything in one command: makes .venv, installs what is needed, then does the verb.
 
-demo   start the cluster, send a simulated stream through both groups, audit, say where to look next
+demo   start the cluster, send a simulated stream through both groups, audit, draw the dashboards, say where to look
 test   unit tests, then integration tests on a cluster of their own
 down   end the cluster of the demo; with --volumes its data too
 check  ruff and mypy
@@ -20,10 +20,15 @@ from typing import BinaryIO
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-USER_REQUIREMENTS = ["requirements.txt", "kafka-cluster/requirements-native.txt"]
+USER_REQUIREMENTS = [
+    "requirements.txt",
+    "kafka-cluster/requirements-native.txt",
+    "kibana-dashboards/requirements-preview.txt",
+]
 TEST_REQUIREMENTS = [*USER_REQUIREMENTS, "requirements-dev.txt"]
 DEMO_LOG = ROOT / "build" / "demo.log"
 DEMO_RATE, DEMO_SECONDS = "300", "60"
+DEMO_SINCE = "now-3m"  # the stream's minute, and the groups' last seconds
 # None of what is started here can reach X, whatever keys .env holds.
 os.environ["never_contact_x"] = "1"
 
@@ -120,9 +125,10 @@ def demo(arguments: list[str]) -> int:
         finally:
             consumers.terminate()
             consumers.wait()
-    code = call(script("kafka-consumer/audit.py"), env)
+    audited = call(script("kafka-consumer/audit.py"), env)
+    drawn = call(script("kibana-dashboards/preview.py", "--since", DEMO_SINCE), env)
     print(next_steps(env, " ".join(["", *arguments])))
-    return code
+    return audited or drawn
 
 
 def cluster_environment(arguments: list[str]) -> dict[str, str]:
@@ -162,8 +168,9 @@ def next_steps(env: dict[str, str], which: str) -> str:
     """Where to look now that tweets are in both places; `which`: the arguments that lead to the cluster."""
     return f"""
 The cluster is still up. Where to look next:
-  search      curl -u "elastic:$(grep ^elasticsearch_password .env | cut -d= -f2)" \\
-                "{env["elasticsearch_url"]}/tweets/_search?q=text:kafka&size=3&pretty"
+  dashboards  {(ROOT / "build" / "preview" / "index.html").as_uri()}
+  search      curl -u elastic "{env["elasticsearch_url"]}/tweets/_search?q=text:kafka&size=3&pretty"
+              (it asks for the password: elasticsearch_password in .env)
   the backup  {env["webhdfs_url"]}/explorer.html#/tweets
   the groups  .venv/bin/python kafka-cluster/cluster.py status{which}
   from start  .venv/bin/python kafka-consumer/consumer.py --from-beginning --until-caught-up

@@ -34,9 +34,11 @@ def searcher(client: Elasticsearch, indices: Mapping[str, str]) -> Search:
     def search(asked: Sequence[Question]) -> Sequence[Json]:
         searches: list[Json] = []
         for question in asked:
-            assert question.panel.view
             name = question.panel.view.indices
-            searches += [{"index": indices.get(name, name), "ignore_unavailable": True}, search_body(question)]
+            searches += [
+                {"index": indices.get(name, name), "ignore_unavailable": True},
+                search_body(question),
+            ]
         try:
             return client.msearch(searches=searches)["responses"] if searches else []
         except (ApiError, TransportError) as error:
@@ -56,7 +58,7 @@ def answers(
 
 
 def _asked(panel: Panel, dashboard: Dashboard, span: Window, now: datetime, zone: ZoneInfo) -> Asked:
-    if panel.view is None:
+    if panel.shape == "markdown":
         return Asked()
     own = window(*panel.time_range, now, zone) if panel.time_range else span
     try:

@@ -7,7 +7,9 @@ from kafka_cluster.script import UserError
 
 Json = dict[str, Any]
 
-TOKEN = re.compile(r'\s*(?:(?P<quoted>"(?:\\.|[^"\\])*")|(?P<sign><=|>=|[:<>()])|(?P<word>(?:\\.|[^\s:<>()"])+))')
+TOKEN = re.compile(
+    r'\s*(?:(?P<quoted>"(?:\\.|[^"\\])*")|(?P<sign><=|>=|[:<>()])|(?P<word>(?:\\.|[^\s:<>()"])+))'
+)
 RANGES = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
 Token = tuple[str, str]
 
@@ -108,4 +110,6 @@ def _plain(token: Token) -> str:
 
 
 def _wrong(text: str) -> UserError:
-    return UserError(f"can't read the query {text!r}: of KQL, field: value, ranges, and, or, not and () are known")
+    return UserError(
+        f"can't read the query {text!r}: of KQL, field: value, ranges, and, or, not and () are known"
+    )

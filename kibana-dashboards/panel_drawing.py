@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 
 import vl_convert
 
-from chart_specs import Canvas, chart_spec
+from chart_parts import Canvas
+from chart_specs import chart_spec
 from panel_query import NotDrawn
 from panel_rows import Table
 from panel_text import Cells, Tile, cells, tile
-from preview_fonts import FAMILIES, Fonts
+from preview_fonts import Fonts
 from preview_theme import SERIES_COLOURS
 from safe_svg import SVG, safe_svg
 from saved_objects import Dashboard, Grid, Panel
@@ -23,7 +24,7 @@ ROW, GAP, COLUMNS = 20, 8, 48
 WIDTH = 1568
 """Kibana's grid, in pixels: the height of a row, the gap between panels; and how wide a dashboard is drawn."""
 TITLE, PADDING = 36, 14
-PHONE = 340
+PHONE = 390
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,9 @@ def draw(panel: Panel, table: Table | None, zone: ZoneInfo, fonts: Fonts, name: 
         return not_drawn(reason)
 
 
-def words_of(dashboards: Iterable[Dashboard], tables: Iterable[Iterable[Table | NotDrawn | None]]) -> Iterator[str]:
+def words_of(
+    dashboards: Iterable[Dashboard], tables: Iterable[Iterable[Table | NotDrawn | None]]
+) -> Iterator[str]:
     """All text that will be drawn, for the fonts."""
     for dashboard in dashboards:
         yield dashboard.title
@@ -125,12 +128,12 @@ def _tag_cloud(panel: Panel, table: Table, canvas: Canvas, fonts: Fonts) -> str:
     sizes = (look.get("minFontSize", 18) * 0.8, look.get("maxFontSize", 72))
     placed = tag_cloud(tags, canvas.width, canvas.height, sizes, fonts.width)
     words = "".join(
-        f'<text x="{word.x}" y="{word.y}" text-anchor="middle" dominant-baseline="central" '
+        f'<text x="{word.x}" y="{word.y + word.size * 0.35:.1f}" text-anchor="middle" '
         f'font-size="{word.size}" fill="{SERIES_COLOURS[place % len(SERIES_COLOURS)]}">{escape(word.text)}'
         f"<title>{escape(word.text)} · {value:,}</title></text>"
         for place, (word, (_, value)) in enumerate(zip(placed, tags, strict=False))
     )
     return (
         f'<svg xmlns="{SVG}" width="{canvas.width}" height="{canvas.height}" '
-        f'viewBox="0 0 {canvas.width} {canvas.height}" font-family="{FAMILIES}">{words}</svg>'
+        f'viewBox="0 0 {canvas.width} {canvas.height}">{words}</svg>'
     )

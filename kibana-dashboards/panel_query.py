@@ -42,7 +42,9 @@ def questions(panel: Panel, window: Window, zone: ZoneInfo, filters: tuple[Json,
     shifts = {shift_of(column, window) for column in columns(panel).values()}
     if shifts != {timedelta()} and buckets(panel):
         raise NotDrawn("a time shift together with groups")
-    return [replace(first, window=window.before(shift), shift=shift) for shift in sorted(shifts | {timedelta()})]
+    return [
+        replace(first, window=window.before(shift), shift=shift) for shift in sorted(shifts | {timedelta()})
+    ]
 
 
 def columns(panel: Panel) -> dict[str, Json]:
@@ -87,7 +89,6 @@ def search_body(question: Question) -> Json:
 
 
 def _narrowed(question: Question) -> list[Json]:
-    assert question.panel.view
     span = {
         "gte": question.window.start.isoformat(), "lt": question.window.end.isoformat(),
         "format": "strict_date_optional_time",
@@ -120,7 +121,6 @@ def _filter(given: Json) -> Json | None:
 
 
 def _documents(panel: Panel) -> Json:
-    assert panel.view
     wanted = [panel.view.time_field, *panel.content["columns"]]
     order = [{field: {"order": way, "unmapped_type": "date"}} for field, way in panel.content["sort"]]
     return {"size": MOST_DOCUMENTS, "_source": False, "fields": list(dict.fromkeys(wanted)), "sort": order}
@@ -160,7 +160,11 @@ def _bucket(column: Json, question: Question) -> Json:
     if kind == "range" and params["type"] == "range":
         return {"range": {"field": field, "ranges": [_range(each) for each in params["ranges"]]}}
     if kind == "filters":
-        return {"filters": {"filters": [_filter(each["input"]) or {"match_all": {}} for each in params["filters"]]}}
+        return {
+            "filters": {
+                "filters": [_filter(each["input"]) or {"match_all": {}} for each in params["filters"]]
+            }
+        }
     raise NotDrawn(f"groups by {kind} {params.get('type', '')}".rstrip())
 
 
@@ -199,7 +203,9 @@ def _order_path(column: Json) -> str:
     if _is_plain_count(column):
         return "_count"
     inner = ">value" if column.get("filter") and kind != "count" else ""
-    percent = {"median": ".50.0", "percentile": f".{float(column['params'].get('percentile', 0))}"}.get(kind, "")
+    percent = {"median": ".50.0", "percentile": f".{float(column['params'].get('percentile', 0))}"}.get(
+        kind, ""
+    )
     return f"{ORDER}{inner}{percent}"
 
 

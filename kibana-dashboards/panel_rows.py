@@ -48,7 +48,9 @@ class Table:
 
 def plain(text: Any) -> str:
     """Text as it may be shown: one line, without control characters and without turns of direction."""
-    spaced = "".join(" " if unicodedata.category(c) in ("Zl", "Zp") or c in "\t\n\r" else c for c in str(text))
+    spaced = "".join(
+        " " if unicodedata.category(c) in ("Zl", "Zp") or c in "\t\n\r" else c for c in str(text)
+    )
     kept = (c for c in spaced if unicodedata.category(c) not in ("Cc", "Cs", "Co", "Cn") and c not in TURNING)
     return " ".join("".join(kept).split())
 
@@ -78,10 +80,9 @@ def top_values(question: Question, answer: Json) -> tuple[str, ...]:
 
 
 def _columns(question: Question) -> Iterator[Column]:
-    assert question.panel.view
     formats = question.panel.view.formats
     for id_, column in columns(question.panel).items():
-        shown = column.get("params", {}).get("format") or formats.get(column.get("sourceField"), {})
+        shown = column.get("params", {}).get("format") or formats.get(column.get("sourceField", ""), {})
         is_date = column["operationType"] == "date_histogram"
         width = bucket_seconds(interval_of(column, question.window)) if is_date else 0
         yield Column(id_, plain(column["label"]), column.get("dataType", "string"), shown, width)
@@ -149,12 +150,14 @@ def _value(column: Json, found: Json, documents: int) -> Any:
         return ", ".join(plain(value) for value in values) or None
     if kind in ("median", "percentile"):
         return next(iter(found["values"].values()))
-    return found["value"] if "value" in found else documents
+    return found.get("value", documents)
 
 
 def _scaled(value: Any, column: Json, question: Question, row: Row) -> Any:
     """A figure per minute (or second, hour, day): of what part of its bucket lies in the time range."""
-    dates = [name for name, each in buckets(question.panel).items() if each["operationType"] == "date_histogram"]
+    dates = [
+        name for name, each in buckets(question.panel).items() if each["operationType"] == "date_histogram"
+    ]
     if value is None or "timeScale" not in column or not dates:
         return value
     width = bucket_seconds(interval_of(buckets(question.panel)[dates[0]], question.window))
@@ -165,7 +168,6 @@ def _scaled(value: Any, column: Json, question: Question, row: Row) -> Any:
 
 
 def _documents(question: Question, answer: Json, total: int) -> Table:
-    assert question.panel.view
     time_field, formats = question.panel.view.time_field, question.panel.view.formats
     names = list(dict.fromkeys([time_field, *question.panel.content["columns"]]))
     shown = tuple(

@@ -36,12 +36,13 @@ class Cells:
 
 @dataclass(frozen=True)
 class Tile:
-    """One large figure; `before` with its words, and the change in percent, where it is compared."""
+    """One large figure; where it is compared: with what, in words, the change, and its way, up or down."""
 
     label: str
     value: str
     before: str = ""
-    change: float | None = None
+    change: str = ""
+    way: str = ""
 
 
 def shown(value: Any, column: Column, zone: ZoneInfo) -> str:
@@ -106,8 +107,19 @@ def tile(panel: Panel, table: Table, zone: ZoneInfo) -> Tile:
         return Tile(label, shown(value, column, zone))
     other, before = table.column(second), row[second]
     words = f"{look.get('secondaryPrefix') or other.label} {shown(before, other, zone)}"
-    change = 100 * (value - before) / before if value is not None and before else None
-    return Tile(label, shown(value, column, zone), words, change)
+    return Tile(label, shown(value, column, zone), words, *_change(value, before, column))
+
+
+def _change(value: float | None, before: float | None, column: Column) -> tuple[str, str]:
+    """The change in percent, of a percentage in points; and its way."""
+    if value is None or before is None or not before:
+        return "", ""
+    points = column.format.get("id") == "percent"
+    change = 100 * (value - before) / (1 if points else before)
+    text = f"{abs(change):,.1f}{' points' if points else '%'}"
+    if not round(change, 1):
+        return f"± {text}", ""
+    return (f"▲ {text}", "up") if change > 0 else (f"▼ {text}", "down")
 
 
 def safe_link(address: str) -> str:
@@ -140,7 +152,9 @@ def _date(value: Any, zone: ZoneInfo) -> str:
     """A date, in milliseconds or as Elasticsearch writes it."""
     try:
         moment = (
-            datetime.fromisoformat(value) if isinstance(value, str) else datetime.fromtimestamp(value / 1000, UTC)
+            datetime.fromisoformat(value)
+            if isinstance(value, str)
+            else datetime.fromtimestamp(value / 1000, UTC)
         )
     except ValueError:
         return str(value)

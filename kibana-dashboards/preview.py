@@ -37,9 +37,13 @@ PAGE = ROOT / "build" / "preview" / "index.html"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dashboard", metavar="ID", help="only this one, such as tweets-live; default: all")
-    parser.add_argument("--since", help="where the time range starts, such as now-1h; default: the dashboard's")
+    parser.add_argument(
+        "--since", help="where the time range starts, such as now-1h; default: the dashboard's"
+    )
     parser.add_argument("--until", help="where it ends, such as now; default: the dashboard's")
-    parser.add_argument("--output", type=Path, default=PAGE, help="the page (default build/preview/index.html)")
+    parser.add_argument(
+        "--output", type=Path, default=PAGE, help="the page (default build/preview/index.html)"
+    )
     parser.add_argument("--png", type=Path, help="also a picture of the first dashboard")
     parser.add_argument("--dark", action="store_true", help="the picture in the dark theme")
     args = parser.parse_args()
@@ -76,7 +80,9 @@ def draw_all(
     drawn = []
     for number, (dashboard, span, its) in enumerate(zip(dashboards, spans, tables, strict=True)):
         drawings = [
-            not_drawn(table) if isinstance(table, NotDrawn) else draw(panel, table, zone, fonts, f"d{number}p{place}")
+            not_drawn(table)
+            if isinstance(table, NotDrawn)
+            else draw(panel, table, zone, fonts, f"d{number}p{place}")
             for place, (panel, table) in enumerate(zip(dashboard.panels, its, strict=True))
         ]
         drawn.append(DrawnDashboard(dashboard, drawings, span_text(span, zone)))

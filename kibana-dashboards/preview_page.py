@@ -9,7 +9,7 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-from panel_drawing import Chart, Drawing, Note, Words
+from panel_drawing import Chart, Drawing, Words
 from panel_text import Cell, Cells, Tile
 from preview_fonts import PAGE_FAMILIES, Fonts
 from preview_theme import DARK, LIGHT, css_variables
@@ -34,10 +34,12 @@ def page(drawn: list[DrawnDashboard], made: str, fonts: Fonts) -> str:
     """The page. `made`: from what and when, for its foot."""
     style = "\n".join(_style(drawn, fonts))
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; font-src data:; base-uri 'none'; form-action 'none'"
-    )
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; font-src data:; base-uri 'none'; form-action 'none'"
     title = escape(" · ".join(each.dashboard.title for each in drawn))
+    tabs = "".join(
+        f'<label for="tab{place}">{escape(each.dashboard.title)}</label>' for place, each in enumerate(drawn)
+    )
+    themes = "".join(f'<label for="theme-{name}">{label}</label>' for name, label in THEMES)
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -52,8 +54,8 @@ def page(drawn: list[DrawnDashboard], made: str, fonts: Fonts) -> str:
 {"".join(_choices(drawn))}
 <header class="top"><div>
 <div class="mark"><i></i>Dashboards</div>
-<nav class="tabs">{"".join(f'<label for="tab{n}">{escape(each.dashboard.title)}</label>' for n, each in enumerate(drawn))}</nav>
-<div class="themes">{"".join(f'<label for="theme-{name}">{label}</label>' for name, label in THEMES)}</div>
+<nav class="tabs">{tabs}</nav>
+<div class="themes">{themes}</div>
 </div></header>
 <main>
 {"".join(_dashboard(each, number) for number, each in enumerate(drawn))}
@@ -61,7 +63,7 @@ def page(drawn: list[DrawnDashboard], made: str, fonts: Fonts) -> str:
 </main>
 </body>
 </html>
-"""  # noqa: E501
+"""
 
 
 def _choices(drawn: list[DrawnDashboard]) -> Iterator[str]:
@@ -93,8 +95,8 @@ def _style(drawn: list[DrawnDashboard], fonts: Fonts) -> Iterator[str]:
         for place, panel in enumerate(each.dashboard.panels):
             grid = panel.grid
             yield (
-                f"#panel{number}-{place}{{grid-column:{grid.x + 1}/span {grid.w};"
-                f"grid-row:{grid.y + 1}/span {grid.h}}}"
+                f"@media(min-width:1100px){{#panel{number}-{place}{{grid-column:{grid.x + 1}/span {grid.w};"
+                f"grid-row:{grid.y + 1}/span {grid.h}}}}}"
             )
     yield fonts.css
 
@@ -108,8 +110,11 @@ def _dashboard(drawn: DrawnDashboard, number: int) -> str:
         _panel(panel, drawing, f"panel{number}-{place}")
         for place, (panel, drawing) in enumerate(zip(drawn.dashboard.panels, drawn.drawings, strict=True))
     )
+    scope = (
+        f'<h1>{escape(drawn.dashboard.title)}</h1>{controls}<span class="chip">{escape(drawn.span)}</span>'
+    )
     return f"""<section class="dashboard" id="dashboard{number}">
-<div class="scope"><h1>{escape(drawn.dashboard.title)}</h1>{controls}<span class="chip">{escape(drawn.span)}</span></div>
+<div class="scope">{scope}</div>
 <div class="grid">{panels}</div>
 </section>
 """
@@ -117,28 +122,26 @@ def _dashboard(drawn: DrawnDashboard, number: int) -> str:
 
 def _panel(panel: Panel, drawing: Drawing, name: str) -> str:
     title = f'<h2 title="{escape(panel.title)}">{escape(panel.title)}</h2>' if panel.title else ""
-    return f'<article class="panel" id="{name}">{title}<div class="body">{_body(drawing)}</div></article>\n'
+    broad = "" if panel.grid.w <= 24 else " broad"
+    return f'<article class="panel{broad}" id="{name}">{title}<div class="body">{_body(drawing)}</div></article>\n'
 
 
 def _body(drawing: Drawing) -> str:
     if isinstance(drawing, Chart):
         return f'<div class="wide">{drawing.wide}</div><div class="narrow">{drawing.narrow}</div>'
     if isinstance(drawing, Words):
-        return f'<div class="words">{MarkdownIt("commonmark", {"html": False}).render(drawing.markdown)}</div>'
+        return (
+            f'<div class="words">{MarkdownIt("commonmark", {"html": False}).render(drawing.markdown)}</div>'
+        )
     if isinstance(drawing, Cells):
         return _table(drawing)
     if isinstance(drawing, Tile):
         return _tile(drawing)
-    assert isinstance(drawing, Note)
     return f'<div class="note">{escape(drawing.text)}</div>'
 
 
 def _tile(tile: Tile) -> str:
-    change = ""
-    if tile.change is not None:
-        sign = "▲" if tile.change > 0 else "▼" if tile.change < 0 else ""
-        way = "up" if tile.change > 0 else "down" if tile.change < 0 else ""
-        change = f'<span class="change {way}">{sign} {abs(tile.change):,.1f}%</span>'
+    change = f'<span class="change {tile.way}">{escape(tile.change)}</span>' if tile.change else ""
     before = f'<div class="before">{change}{escape(tile.before)}</div>' if tile.before else ""
     return (
         f'<div class="tile"><div class="label">{escape(tile.label)}</div>'

@@ -1,12 +1,14 @@
 """A dashboard -> a PNG, without a browser: the same drawings and texts, laid out as one SVG."""
 
+import io
 import re
 from html import escape, unescape
 
 import vl_convert
 from markdown_it import MarkdownIt
+from PIL import Image
 
-from panel_drawing import PADDING, TITLE, WIDTH, Box, Chart, Drawing, Note, Words, box
+from panel_drawing import PADDING, TITLE, WIDTH, Box, Chart, Drawing, Words, box
 from panel_text import Cells, Tile
 from preview_fonts import FAMILIES, Fonts
 from preview_page import DrawnDashboard
@@ -22,8 +24,12 @@ COLUMN_GAP = 16
 
 
 def picture(drawn: DrawnDashboard, made: str, fonts: Fonts, theme: dict[str, str]) -> bytes:
-    """The dashboard as a PNG in the colours of the theme."""
-    return vl_convert.svg_to_png(painted(picture_svg(drawn, made, fonts), theme), scale=SCALE)
+    """The dashboard as a PNG in the colours of the theme; of 256 colours, which makes it a seventh as large."""
+    drawing = vl_convert.svg_to_png(painted(picture_svg(drawn, made, fonts), theme), scale=SCALE)
+    small = io.BytesIO()
+    with Image.open(io.BytesIO(drawing)) as image:
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    return small.getvalue()
 
 
 def picture_svg(drawn: DrawnDashboard, made: str, fonts: Fonts) -> str:
@@ -55,11 +61,28 @@ class Pen:
         """Text on the line `y`; with `end` it ends at `x`."""
         weight = 700 if bold else 400
         cut = self.fonts.fitted(self.fonts.drawable(text), room, size, weight)
-        anchor = ' text-anchor="end"' if end else ""
+        start = x - self.fonts.width(cut, size, weight) if end else x
         return (
-            f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" font-weight="{weight}" '
-            f'fill="var(--{colour})"{anchor}>{escape(cut)}</text>'
+            f'<text y="{y:.1f}" font-size="{size}" font-weight="{weight}" fill="var(--{colour})">'
+            f"{self.spans(cut, start, size, weight)}</text>"
         )
+
+    def spans(self, text: str, x: float, size: float, weight: int = 400) -> str:
+        """The text from `x` on, part by part: what stands in one piece gets one font for all of it."""
+        parts = []
+        for family, part in self.fonts.runs(text):
+            parts.append(f'<tspan x="{x:.1f}" font-family="{family}">{escape(part)}</tspan>')
+            x += self.fonts.width(part, size, weight)
+        return "".join(parts)
+
+    def chart_text(self, found: re.Match[str]) -> str:
+        """A text of a chart, part by part."""
+        given, text = found[1], self.fonts.drawable(unescape(found[2]))
+        size = float((re.search(r'font-size="([\d.]+)', given) or ["", "12"])[1])
+        anchor = (re.search(r'text-anchor="(\w+)"', given) or ["", "start"])[1]
+        start = float((re.search(r' x="(-?[\d.]+)"', given) or ["", "0"])[1])
+        start -= {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor] * self.fonts.width(text, size)
+        return f"<text{given.replace(anchor, 'start')}>{self.spans(text, start, size)}</text>"
 
     def width(self, text: str, size: float, bold: bool = False) -> float:
         """How wide the text will be."""
@@ -79,7 +102,7 @@ class Pen:
 
 def _header(drawn: DrawnDashboard, pen: Pen) -> str:
     parts = [pen.text(MARGIN, 44, drawn.dashboard.title, 24, bold=True)]
-    right = MARGIN + WIDTH
+    right: float = MARGIN + WIDTH
     chips = [("", drawn.span), *reversed(drawn.dashboard.controls)]
     for title, text in chips:
         head, body = pen.width(title, 13, bold=True) + (6 if title else 0), pen.width(text, 13)
@@ -109,17 +132,17 @@ def _panel(panel: Panel, drawing: Drawing, pen: Pen) -> str:
 
 def _body(drawing: Drawing, inside: Box, pen: Pen) -> str:
     if isinstance(drawing, Chart):
-        drawable = re.sub(
-            r">([^<]+)<", lambda found: f">{escape(pen.fonts.drawable(unescape(found[1])))}<", drawing.wide
-        )
-        return f'<g transform="translate({inside.x},{inside.y})">{drawable}</g>'
+        untold = re.sub(r"<title>[^<]*</title>", "", drawing.wide)
+        drawable = re.sub(r"<text([^>]*)>([^<]+)</text>", pen.chart_text, untold)
+        width, height = (float(size) for size in re.findall(r' (?:width|height)="([\d.]+)"', drawable)[:2])
+        x, y = inside.x + (inside.width - width) / 2, inside.y + (inside.height - height) / 2
+        return f'<g transform="translate({x:.1f},{y:.1f})">{drawable}</g>'
     if isinstance(drawing, Cells):
         return _table(drawing, inside, pen)
     if isinstance(drawing, Tile):
         return _tile(drawing, inside, pen)
     if isinstance(drawing, Words):
         return _words(drawing.markdown, inside, pen)
-    assert isinstance(drawing, Note)
     x = inside.x + inside.width / 2 - pen.width(drawing.text, 13) / 2
     return pen.text(x, inside.y + inside.height / 2, drawing.text, 13, "subdued", room=inside.width)
 
@@ -129,21 +152,20 @@ def _tile(tile: Tile, inside: Box, pen: Pen) -> str:
     parts = [pen.text(inside.x, inside.y + 14, tile.label, 13, "subdued", room=inside.width)]
     parts.append(pen.text(inside.x, foot - (30 if tile.before else 6), tile.value, 40, bold=True))
     x = inside.x
-    if tile.change is not None:
-        sign, colour = ("▲ ", "up") if tile.change > 0 else ("▼ ", "down") if tile.change < 0 else ("", "text")
-        text = f"{sign}{abs(tile.change):,.1f}%"
-        wide = pen.width(text, 13, bold=True) + 14
+    if tile.change:
+        wide = pen.width(tile.change, 13, bold=True) + 14
         parts.append(
             f'<rect x="{x}" y="{foot - 17}" width="{wide:.1f}" height="21" rx="4" fill="var(--bar)"/>'
         )
-        parts.append(pen.text(x + 7, foot - 2, text, 13, colour, bold=True))
+        parts.append(pen.text(x + 7, foot - 2, tile.change, 13, tile.way or "text", bold=True))
         x += wide + 10
     parts.append(pen.text(x, foot - 2, tile.before, 13, "subdued", room=inside.x + inside.width - x))
     return "".join(parts)
 
 
 def _words(markdown: str, inside: Box, pen: Pen) -> str:
-    parts, y, size = [], inside.y, 13.0
+    parts: list[str] = []
+    y, size = inside.y, 13.0
     for token in MarkdownIt("commonmark", {"html": False}).parse(markdown):
         if token.type.endswith("_open"):
             size = 16.0 if token.type == "heading_open" else 13.0

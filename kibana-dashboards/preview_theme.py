@@ -3,7 +3,18 @@
 import re
 
 # Elastic UI's palette for data (safe for the colour-blind) and its greys; `heat` from few to many.
-SERIES = ("#54b399", "#6092c0", "#d36086", "#9170b8", "#ca8eae", "#d6bf57", "#b9a888", "#da8b45", "#aa6556", "#e7664c")
+SERIES = (
+    "#54b399",
+    "#6092c0",
+    "#d36086",
+    "#9170b8",
+    "#ca8eae",
+    "#d6bf57",
+    "#b9a888",
+    "#da8b45",
+    "#aa6556",
+    "#e7664c",
+)
 SERIES_DARK = (
     "#54b399", "#6e9fce", "#d9769a", "#a184c9", "#d6a3bf", "#d6bf57", "#c4b69b", "#e09b5e", "#bf8274", "#ec7f68",
 )  # fmt: skip

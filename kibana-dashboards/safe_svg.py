@@ -8,21 +8,21 @@ SHAPES = {"svg", "g", "path", "rect", "line", "circle", "text", "tspan", "title"
 ATTRIBUTES = {
     "viewBox", "width", "height", "x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "r", "rx", "ry", "d", "transform",
     "fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "stroke-linejoin", "stroke-miterlimit",
-    "fill-opacity", "stroke-opacity", "opacity", "text-anchor", "font-family", "font-size", "font-weight",
+    "fill-opacity", "stroke-opacity", "opacity", "text-anchor", "font-size", "font-weight",
     "dominant-baseline", "dx", "dy", "clip-path", "id", "display",
 }  # fmt: skip
-# Values hold numbers, names of colours and fonts; of links only those to a clip in the same drawing.
+# Values hold numbers and names of colours; of links only those to a clip in the same drawing.
 VALUE = re.compile(r"(?!.*url\()[\w\s.,:;%#()'\"+-]*|url\(#\w+\)")
 
 
 def safe_svg(drawing: str, prefix: str) -> str:
     """The drawing rebuilt from what is allowed. `prefix` keeps its ids apart from those of others.
 
-    What a shape says about itself to a screen reader becomes its tooltip.
+    The fonts are the page's. What a shape says about itself to a screen reader becomes its tooltip.
     """
     root = _rebuilt(ElementTree.fromstring(drawing), prefix)  # noqa: S314 - vl_convert made it, without entities
-    assert root is not None
-    root.attrib.pop("id", None)
+    if root is None:
+        raise ValueError("no drawing")
     ElementTree.register_namespace("", SVG)
     return ElementTree.tostring(root, encoding="unicode")
 
@@ -36,7 +36,12 @@ def _rebuilt(given: ElementTree.Element, prefix: str) -> ElementTree.Element | N
         {key: _named(key, value, prefix) for key, value in given.attrib.items() if _is_safe(key, value)}
     )
     made.text, made.tail = given.text, given.tail
-    if (tip := given.get("aria-label")) and given.get("aria-roledescription") in ("bar", "arc", "rect", "point"):
+    if (tip := given.get("aria-label")) and given.get("aria-roledescription") in (
+        "bar",
+        "arc",
+        "rect",
+        "point",
+    ):
         ElementTree.SubElement(made, f"{{{SVG}}}title").text = tip
     made.extend(child for each in given if (child := _rebuilt(each, prefix)) is not None)
     return made

@@ -8,6 +8,8 @@ from typing import Any
 from kafka_cluster.script import UserError
 
 Json = dict[str, Any]
+Objects = dict[tuple[str, str], Json]
+References = dict[str, tuple[str, str]]
 
 SEARCH_SOURCE = "kibanaSavedObjectMeta"
 
@@ -19,6 +21,9 @@ class DataView:
     indices: str
     time_field: str
     formats: Json
+
+
+NO_VIEW = DataView("", "", {})
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Panel:
     grid: Grid
     shape: str
     content: Json
-    view: DataView | None = None
+    view: DataView = NO_VIEW
     filters: tuple[Json, ...] = ()
     """Queries `{query, language}` and filters `{meta, query}` of the panel's own."""
     time_range: tuple[str, str] | None = None
@@ -70,7 +75,7 @@ def read_dashboards(lines: Iterable[str]) -> list[Dashboard]:
         raise UserError(f"no saved objects of Kibana 8: {type(error).__name__} {error}") from None
 
 
-def _dashboard(saved: Json, by_id: Json) -> Dashboard:
+def _dashboard(saved: Json, by_id: Objects) -> Dashboard:
     attributes = saved["attributes"]
     references = {each["name"]: (each["type"], each["id"]) for each in saved["references"]}
     panels = [_panel(panel, references, by_id) for panel in json.loads(attributes["panelsJSON"])]
@@ -85,7 +90,7 @@ def _dashboard(saved: Json, by_id: Json) -> Dashboard:
     )  # fmt: skip
 
 
-def _panel(panel: Json, references: Json, by_id: Json) -> Panel:
+def _panel(panel: Json, references: References, by_id: Objects) -> Panel:
     config, place = panel["embeddableConfig"], panel["gridData"]
     title = "" if config.get("hidePanelTitles") else panel.get("title", "")
     common = (panel["panelIndex"], title, Grid(place["x"], place["y"], place["w"], place["h"]))
@@ -105,7 +110,7 @@ def _panel(panel: Json, references: Json, by_id: Json) -> Panel:
     return Panel(*common, attributes["visualizationType"], state, _view(mine, by_id), filters, time_range)
 
 
-def _view(references: Json, by_id: Json) -> DataView:
+def _view(references: References, by_id: Objects) -> DataView:
     found = next(by_id[reference] for reference in references.values() if reference[0] == "index-pattern")
     attributes = found["attributes"]
     formats = json.loads(attributes.get("fieldFormatMap") or "{}")

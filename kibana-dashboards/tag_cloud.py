@@ -28,7 +28,11 @@ class Word:
 
 
 def tag_cloud(
-    words: Sequence[tuple[str, float]], width: float, height: float, sizes: tuple[float, float], measure: Width
+    words: Sequence[tuple[str, float]],
+    width: float,
+    height: float,
+    sizes: tuple[float, float],
+    measure: Width,
 ) -> list[Word]:
     """Place all words, the most frequent first; all become smaller until there is room."""
     smallest, largest = sizes
@@ -40,7 +44,11 @@ def tag_cloud(
 
 
 def _placed(
-    words: Sequence[tuple[str, float]], width: float, height: float, sizes: tuple[float, float], measure: Width
+    words: Sequence[tuple[str, float]],
+    width: float,
+    height: float,
+    sizes: tuple[float, float],
+    measure: Width,
 ) -> list[Word]:
     placed: list[Word] = []
     for text, value in words:

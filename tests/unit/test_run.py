@@ -13,8 +13,9 @@ def run_copy(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
     shutil.copy(ROOT / "run.py", folder)
     for name in ("pyproject.toml", "requirements.txt", "requirements-dev.txt"):
         shutil.copy(ROOT / name, folder)
-    (folder / "kafka-cluster").mkdir()
-    shutil.copy(ROOT / "kafka-cluster" / "requirements-native.txt", folder / "kafka-cluster")
+    for name in ("kafka-cluster/requirements-native.txt", "kibana-dashboards/requirements-preview.txt"):
+        (folder / name).parent.mkdir()
+        shutil.copy(ROOT / name, folder / name)
     call = f"import runpy, sys; sys.argv = ['run.py', 'test']; {code}; runpy.run_path('run.py', run_name='__main__')"
     return subprocess.run(
         [sys.executable, "-S", "-c", call], cwd=folder, capture_output=True, text=True, check=False

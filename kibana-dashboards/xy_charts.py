@@ -1,0 +1,200 @@
+"""Bars, lines and areas (lnsXY) in Vega-Lite. Pure: sizes in pixels, colours by name (`var(--text)`)."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from chart_parts import TEXT, Canvas, Json, colours
+from panel_rows import OTHER, Column, Table
+from panel_text import number, shown, wall_clock
+
+THICKEST_BAR = 34
+
+
+def xy(layer: Json, look: Json, table: Table, canvas: Canvas) -> Json:
+    """A layer over time or over groups side by side."""
+    kind = layer["seriesType"]
+    points = _points(layer, table)
+    series = _series(points)
+    if "stacked" in kind:
+        points = _stacked(points, series, share="percentage" in kind)
+    x = table.column(layer["xAccessor"]) if layer.get("xAccessor") else None
+    over_time = x is not None and x.seconds > 0
+    groups = {point["x"] for point in points}
+    letters = max(6, int(canvas.width / max(1, len(groups)) / 9))
+    values = [_described(point, x, table.column(layer["accessors"][0]), canvas, letters) for point in points]
+    mark = _bars(over_time) if kind.startswith("bar") else _line_or_area(kind, len(values))
+    figure = table.column(layer["accessors"][0])
+    alone = len(layer["accessors"]) == 1
+    titled = alone and look.get("axisTitlesVisibilitySettings", {}).get("yLeft", True)
+    most = max((point["high"] or 0 for point in points), default=0)
+    value_axis = _value_axis("percentage" in kind, figure, figure.label if titled else None, most)
+    encoding = {
+        "x": _time_axis(points, x, canvas) if x and over_time else _group_axis(values),
+        "y": {
+            "field": "high",
+            "type": "quantitative",
+            "axis": value_axis,
+            "stack": None,
+            "scale": {"nice": 5},
+        },
+        "color": colours(series, look),
+        "description": {"field": "tip"},
+    }
+    if kind.startswith("bar") or "area" in kind:
+        encoding["y2"] = {"field": "low"}
+    if over_time and kind.startswith("bar"):
+        encoding["x2"] = {"field": "x2"}
+        values = _side_by_side(values, series) if "stacked" not in kind else values
+    elif kind == "bar" and len(series) > 1:
+        encoding["xOffset"] = {"field": "s", "sort": series}
+    return {"data": {"values": values}, "mark": mark, "encoding": encoding}
+
+
+def _points(layer: Json, table: Table) -> list[Json]:
+    """One point a row and figure: `x`, series `s`, value `v`."""
+    split, x = layer.get("splitAccessor"), layer.get("xAccessor")
+    many = len(layer["accessors"]) > 1
+    points = []
+    for row in table.rows:
+        for name in layer["accessors"]:
+            label = table.column(name).label
+            of = [str(row[split])] if split else []
+            series = " – ".join(of + ([label] if many or not split else []))
+            points.append(
+                {"x": row[x] if x else "", "s": series, "v": row[name], "low": 0, "high": row[name]}
+            )
+    return points
+
+
+def _series(points: Sequence[Json]) -> list[str]:
+    """The series in their order; all others as one come last."""
+    found = list(dict.fromkeys(point["s"] for point in points))
+    return [each for each in found if each != OTHER] + [each for each in found if each == OTHER]
+
+
+def _stacked(points: list[Json], series: list[str], share: bool) -> list[Json]:
+    """Each point on top of the series before it; as a share of all where that is wanted."""
+    whole: dict[Any, float] = {}
+    for point in points:
+        whole[point["x"]] = whole.get(point["x"], 0) + (point["v"] or 0)
+    floor: dict[Any, float] = {}
+    stacked = []
+    for point in sorted(points, key=lambda point: series.index(point["s"])):
+        part = (point["v"] or 0) / ((whole[point["x"]] or 1) if share else 1)
+        low = floor.get(point["x"], 0)
+        floor[point["x"]] = low + part
+        stacked.append(point | {"low": low, "high": low + part})
+    return stacked
+
+
+def _described(point: Json, x: Column | None, figure: Column, canvas: Canvas, letters: int) -> Json:
+    """The point with its tooltip, and a place on the clock of the time zone where it is one in time."""
+    where = shown(point["x"], x, canvas.zone) if x else ""
+    tip = " · ".join(part for part in (where, point["s"], shown(point["v"], figure, canvas.zone)) if part)
+    if not (x and x.seconds):
+        return point | {"tip": tip, "x": _broken(where, letters)}
+    start = wall_clock(point["x"], canvas.zone)
+    return point | {"tip": tip, "x": start, "x2": start + x.seconds * 1000}
+
+
+def _side_by_side(values: list[Json], series: list[str]) -> list[Json]:
+    placed = []
+    for each in values:
+        part = (each["x2"] - each["x"]) / len(series)
+        start = each["x"] + part * series.index(each["s"])
+        placed.append(each | {"x": start, "x2": start + part})
+    return placed
+
+
+def _bars(over_time: bool) -> Json:
+    return {"type": "bar", "x2Offset": -1.5} if over_time else {"type": "bar", "width": {"band": 0.72}}
+
+
+def _line_or_area(kind: str, points: int) -> Json:
+    if "area" in kind:
+        return {"type": "area", "opacity": 0.8, "line": {"strokeWidth": 1.5}}
+    dots = {"size": 14, "filled": True} if points <= 600 else False
+    return {
+        "type": "line",
+        "strokeWidth": 2,
+        "strokeJoin": "round",
+        "point": dots,
+        "invalid": "break-paths-show-domains",
+    }
+
+
+def _time_axis(points: Sequence[Json], x: Column, canvas: Canvas) -> Json:
+    moments = [point["x"] for point in points] or [0]
+    seconds = (max(moments) - min(moments)) / 1000 + x.seconds
+    form = "%H:%M:%S" if seconds <= 660 else "%H:%M" if seconds <= 172_800 else "%b %-d"
+    return {
+        "field": "x", "type": "temporal", "scale": {"type": "utc", "nice": False}, "title": None,
+        "axis": {"format": form, "grid": False, "tickCount": max(3, canvas.width // 110), "labelFlush": False,
+                 "labelOverlap": True, "domain": True},
+    }  # fmt: skip
+
+
+def _group_axis(points: list[Json]) -> Json:
+    """Groups side by side, in the order of the points."""
+    groups = list(dict.fromkeys(point["x"] for point in points))
+    axis = {"labelAngle": 0, "labelExpr": "split(datum.label, '\\n')", "grid": False, "domain": True}
+    return {"field": "x", "type": "nominal", "sort": groups, "title": None, "axis": axis}
+
+
+def _broken(text: str, letters: int) -> str:
+    """The text in lines of about so many letters, so that it fits below its bar."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > letters:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}".strip()
+    return "\n".join(lines)
+
+
+def _value_axis(share: bool, figure: Column, title: str | None, most: float) -> Json:
+    """Numbers in full, as long as they are short."""
+    form = "%" if share or figure.format.get("id") == "percent" else ",~r" if most < 100_000 else ".3~s"
+    suffix = json.dumps(figure.format.get("params", {}).get("suffix", ""))
+    return {"title": title, "tickCount": 5, "labelExpr": f"format(datum.value, '{form}') + {suffix}"}
+
+
+def horizontal_bars(layer: Json, look: Json, table: Table, canvas: Canvas) -> Json:
+    """A layer of groups below each other, with their figures where there is one series."""
+    figure = table.column(layer["accessors"][0])
+    points = _points(layer, table)
+    series = _series(points)
+    groups = list(dict.fromkeys(str(point["x"]) for point in points))
+    values = [
+        point | {"x": str(point["x"]), "tip": f"{point['x']} · {point['s']} · {_text(point, figure)}",
+                 "text": _text(point, figure)}
+        for point in _stacked(points, series, share="percentage" in layer.get("seriesType", ""))
+    ]  # fmt: skip
+    most = max((point["high"] for point in values), default=1) or 1
+    longest = max((len(point["text"]) for point in values), default=1)
+    bars = {
+        "mark": {"type": "bar", "cornerRadiusEnd": 2, "height": {"band": 0.68}},
+        "encoding": {
+            "x": {"field": "high", "type": "quantitative", "axis": None, "stack": None,
+                  "scale": {"domain": [0, most * (1 + longest * 9 / (canvas.width * 0.6))], "nice": False}},
+            "x2": {"field": "low"},
+            "color": colours(series, look),
+            "description": {"field": "tip"},
+        },
+    }  # fmt: skip
+    labels = {
+        "mark": {"type": "text", "align": "left", "dx": 6, "fontSize": 12, "fill": TEXT},
+        "encoding": {"x": {"field": "high", "type": "quantitative"}, "text": {"field": "text"}},
+    }
+    y = {"field": "x", "type": "nominal", "sort": groups, "title": None, "axis": {"labelColor": TEXT}}
+    return {
+        "data": {"values": values},
+        "height": min(canvas.height, len(groups) * THICKEST_BAR + 8),
+        "encoding": {"y": y},
+        "layer": [bars, labels] if len(series) < 2 else [bars],
+    }
+
+
+def _text(point: Json, figure: Column) -> str:
+    return number(point["v"], figure.format) if point["v"] is not None else ""
