@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import orjson
+
 from kafka_cluster.script import UserError
 
 KEPT_BYTES = 1_100_000
 """As much of a line as is kept: more than the topic takes, so that a longer one is refused and counted."""
 GZIP_MAGIC = b"\x1f\x8b"
+BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,10 @@ def open_lines(name: str) -> BinaryIO:
 
 
 def read_lines(stream: BinaryIO, name: str) -> Iterator[Line]:
-    """Yield the lines, then close the stream. Raises UserError where a file is torn, after what came whole."""
+    """Yield the lines, then close the stream.
+
+    Raises UserError where a file is torn, after what came whole, and where it is of another shape than the stream's.
+    """
     number = 0
     try:
         with stream:
@@ -49,6 +55,22 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[Line]:
                 size, kept = len(part), part
                 while not part.endswith(b"\n") and (part := stream.readline(KEPT_BYTES)):
                     size += len(part)
+                if number == 1:
+                    kept = kept.removeprefix(BOM)
+                    _refuse_other_shapes(kept, name)
                 yield Line(number, kept.rstrip(b"\r\n"), size)
     except (EOFError, zlib.error, gzip.BadGzipFile, OSError) as error:
         raise UserError(f"{name} can't be read beyond line {number}: {error}") from None
+
+
+def _refuse_other_shapes(line: bytes, name: str) -> None:
+    """A file of bare tweets would be counted as control messages, line by line, and nothing of it sent."""
+    try:
+        payload = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return
+    if isinstance(payload, list) or (isinstance(payload, dict) and "id" in payload and "data" not in payload):
+        old = " of the old API v1.1" if isinstance(payload, dict) and "id_str" in payload else ""
+        raise UserError(
+            f'{name} holds tweets{old}, not lines of X\'s stream: each line must be {{"data": {{"id": ...}}, ...}}'
+        )

@@ -43,7 +43,7 @@ def replay(settings: Settings, file: str, rate: float | None, limit: int | None,
         ingest.run(read_lines(stream, file), rate, limit)
     except UserError as error:
         finish(writer, progress, ingest.counts, events)
-        raise UserError(f"{error} (what came before it is sent)") from None
+        raise UserError(f"{error}{' (what came before it is sent)' if ingest.counts.read else ''}") from None
     return finish(writer, progress, ingest.counts, events)
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,23 @@ def test_a_huge_line_is_cut_and_its_true_size_kept() -> None:
 def test_a_file_that_can_not_be_read_is_one_clear_line(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match="can't read"):
         open_lines(str(tmp_path / name))
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path) -> None:
+    [tweet] = tweet_lines(1)
+    path = tmp_path / "tweets.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + tweet + b"\r\n")
+    assert [line.content for line in read_lines(open_lines(str(path)), "tweets")] == [tweet]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b'{"created_at":"Wed Oct 10 20:19:24 +0000 2018","id":1,"id_str":"1","text":"?"}', "old API v1.1"),
+        (b'{"id":"1","text":"?"}', 'each line must be {"data"'),
+        (b'[{"data":{"id":"1"}}]', 'each line must be {"data"'),
+    ],
+)
+def test_a_file_of_another_shape_is_refused_at_its_first_line(line: bytes, said: str) -> None:
+    with pytest.raises(UserError, match=re.escape(said)):
+        next(read_lines(io.BytesIO(line + b"\n"), "old.jsonl"))

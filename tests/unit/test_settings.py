@@ -35,6 +35,13 @@ def test_the_address_moves_all_three_brokers_and_the_environment_wins(tmp_path: 
     assert settings.topic == "from_environment"
 
 
+def test_windows_line_ends_and_a_byte_order_mark_are_read_right(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_bytes(b'\xef\xbb\xbftopic = "other"\r\nhdfs_user = me\r\n')
+    settings = load_settings(file, {})
+    assert (settings.topic, settings.hdfs_user) == ("other", "me")
+
+
 def test_no_file_means_the_defaults(tmp_path: Path) -> None:
     assert load_settings(tmp_path / "none", {}) == Settings()
 
