@@ -83,7 +83,7 @@ def _heatmap(look: Json, panel: Panel, table: Table, canvas: Canvas) -> Json:
     scale = {"domain": [name for _, name in steps], "range": HEAT_COLOURS[: len(steps)]}
     return {
         "data": {"values": values},
-        "width": min(canvas.width, LARGEST_CELL[0] * len(table.values(x.id)) + 200),
+        "width": min(canvas.width, LARGEST_CELL[0] * len(table.values(x.id)) + (canvas.width if canvas.narrow else 200)),
         "height": min(canvas.height, LARGEST_CELL[1] * len(table.values(y.id)) + (180 if canvas.narrow else 60)),
         "mark": {"type": "rect", "stroke": SURFACE, "strokeWidth": 2, "cornerRadius": 3},
         "encoding": {

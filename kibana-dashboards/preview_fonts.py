@@ -38,7 +38,9 @@ class Fonts:
     """The fonts of one preview, and the widths of their characters."""
 
     def __init__(self, shown: Iterable[str]) -> None:
-        fonts = {key: TTFont(io.BytesIO(_path(*place).read_bytes()), lazy=True) for key, place in FILES.items()}
+        fonts = {
+            key: TTFont(io.BytesIO(_path(*place).read_bytes()), lazy=True) for key, place in FILES.items()
+        }
         covered = {family: set(font.getBestCmap()) for (family, _), font in fonts.items()}
         self._family = {c: _family(c, covered) for c in set(ALWAYS).union(*map(set, shown))}
         self._files: dict[tuple[str, int], bytes] = {}
