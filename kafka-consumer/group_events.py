@@ -10,11 +10,9 @@ from collections.abc import Callable
 
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
-from kafka.errors import KafkaError
 
 from kafka_cluster.kafka_options import client_options, connect
 from kafka_cluster.pipeline_events import EVERY_SECONDS, PipelineEvents, Since
-from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 from sink import Written
 
@@ -67,7 +65,7 @@ class GroupEvents:
         try:
             self._progress = self._progress or GroupProgress(self._settings)
             own_lag, hdfs_lag, stored = self._progress.look()
-        except (KafkaError, UserError) as error:  # brokers are away: the next round may see them
+        except Exception as error:  # brokers are away; whatever it is, the next round may see them
             log.debug("progress of the groups: %s", error)
             return
         if self._speaks():

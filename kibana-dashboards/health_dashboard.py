@@ -9,8 +9,7 @@ from lens_panels import Panel, chart, documents, markdown, metric
 
 VIEW, TIME = "pipeline-events", "@timestamp"
 TWEETS, TWEETS_TIME = "tweets", "created_at"
-HEADER = """### Pipeline health
-X → producer → Kafka → group A → Elasticsearch, and Kafka → group B → HDFS. The producer and group A write these \
+HEADER = """X → producer → Kafka → group A → Elasticsearch, and Kafka → group B → HDFS. The producer and group A write these \
 figures every few seconds while they run; where there are none, they did not. `audit.py` is the exact account."""
 
 
@@ -21,7 +20,7 @@ def health_dashboard() -> list[Json]:
         query="event: gap",
     )  # fmt: skip
     rows = [
-        (4, [(48, markdown("header", HEADER))]),
+        (3, [(48, markdown("header", HEADER))]),
         (5, [(12, received()), (12, indexed()), (12, stored()), (12, lost())]),
         (12, [(32, throughput()), (16, lag())]),
         (12, [(24, arrival_delay()), (24, index_delay())]),

@@ -10,8 +10,7 @@ from lens_panels import Panel, chart, documents, donut, heatmap, markdown, metri
 
 VIEW, TIME = "tweets", "created_at"
 BEFORE = "period before"
-HEADER = """### Tweets live
-What the stream brought into Kafka and group A indexed, in the time range above: the tweets that the rules match, \
+HEADER = """What the stream brought into Kafka and group A indexed, in the time range above: the tweets that the rules match, \
 not all of X. Each tweet counts once, however often it was delivered. A retweet shows its original's text and tags."""
 FOLLOWERS = [
     (0, 100, "under 100"), (100, 1_000, "100 to 999"), (1_000, 10_000, "1,000 to 9,999"),
@@ -25,11 +24,11 @@ def tweets_dashboard(time_zone: str) -> list[Json]:
         "tweets-newest", "Newest tweets", VIEW, ["author.username", "text", "lang", "kind"], TIME
     )
     rows = [
-        (4, [(48, markdown("header", HEADER))]),
+        (3, [(48, markdown("header", HEADER))]),
         (6, [(16, tweets()), (16, authors()), (16, retweets())]),
         (12, [(32, languages()), (16, kinds())]),
         (14, [(20, hashtag_cloud()), (12, hashtag_table()), (16, hashtag_trends())]),
-        (16, [(48, spreading())]),
+        (14, [(48, spreading())]),
         (14, [(16, active_authors()), (16, mentioned()), (16, domains())]),
         (12, [(32, hours(time_zone)), (16, countries())]),
         (16, [(16, followers()), (32, documents("newest", "The newest tweets", "tweets-newest"))]),
@@ -62,7 +61,7 @@ def retweets() -> Panel:
         "n": figure("average", "is_retweet", "Share of retweets", PERCENT),
         "before": figure("average", "is_retweet", "Share before", PERCENT, shift="previous"),
     }
-    return metric("retweets", "How much is retweets?", VIEW, columns, BEFORE)
+    return metric("retweets", "How many of them are retweets?", VIEW, columns, BEFORE)
 
 
 # how much, in which language, of which kind
@@ -76,7 +75,7 @@ def languages() -> Panel:
 
 def kinds() -> Panel:
     columns = {"kind": top("kind", 5, "Kind"), "n": count("Tweets")}
-    return donut("kinds", "Posts, replies, quotes, retweets", VIEW, columns, "kind", "n")
+    return donut("kinds", "What kinds of tweets?", VIEW, columns, "kind", "n")
 
 
 # hashtags
@@ -109,9 +108,9 @@ def spreading() -> Panel:
         "n": count("Seen here"),
         "seen-retweets": count("Retweets seen", "kind: retweet"),
         "seen-quotes": count("Quotes seen", "kind: quote"),
-        "retweets": figure("max", "original.retweets", "Retweets by X's count"),
-        "quotes": figure("max", "original.quotes", "Quotes by X's count"),
-        "likes": figure("max", "original.likes", "Likes by X's count"),
+        "retweets": figure("max", "original.retweets", "Retweets in all"),
+        "quotes": figure("max", "original.quotes", "Quotes in all"),
+        "likes": figure("max", "original.likes", "Likes in all"),
     }
     title = (
         "What spreads? Retweets and quotes seen in this stream, and the highest counts that came with them"
