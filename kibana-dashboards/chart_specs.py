@@ -81,10 +81,11 @@ def _heatmap(look: Json, panel: Panel, table: Table, canvas: Canvas) -> Json:
         for name, column in (("x", x), ("y", y))
     }  # fmt: skip
     scale = {"domain": [name for _, name in steps], "range": HEAT_COLOURS[: len(steps)]}
+    beside, below = (canvas.width, 180) if canvas.narrow else (200, 60)  # room for legend and axes
     return {
         "data": {"values": values},
-        "width": min(canvas.width, LARGEST_CELL[0] * len(table.values(x.id)) + 200),
-        "height": min(canvas.height, LARGEST_CELL[1] * len(table.values(y.id)) + (180 if canvas.narrow else 60)),
+        "width": min(canvas.width, LARGEST_CELL[0] * len(table.values(x.id)) + beside),
+        "height": min(canvas.height, LARGEST_CELL[1] * len(table.values(y.id)) + below),
         "mark": {"type": "rect", "stroke": SURFACE, "strokeWidth": 2, "cornerRadius": 3},
         "encoding": {
             **axes,

@@ -77,7 +77,7 @@ def _put(asked: list[Asked], wanted: list[list[Question]], search: Search) -> No
         for question in its:
             answer = next(found)
             if "error" in answer:
-                each.refused = NotDrawn(f"what Elasticsearch refuses: {_reason(answer['error'])}")
+                each.refused = NotDrawn(f"Elasticsearch refuses the search: {_reason(answer['error'])}")
             if question.others is not None:
                 each.questions.append(question)
             each.answers.append(answer)

@@ -75,7 +75,7 @@ def draw(panel: Panel, table: Table | None, zone: ZoneInfo, fonts: Fonts, name: 
     try:
         if table is None:
             return Words(panel.content["markdown"])
-        if panel.shape in ("lnsMetric",) and table.rows:
+        if panel.shape == "lnsMetric" and table.rows:
             return tile(panel, table, zone)
         if not table.rows or not table.total:
             return Note("No results found")
@@ -103,7 +103,7 @@ def words_of(
 
 def not_drawn(reason: NotDrawn) -> Note:
     """What the preview can't draw, said where it would stand."""
-    return Note(f"The preview does not draw {reason}; Kibana does.")
+    return Note(f"Not drawn by the preview: {reason}")
 
 
 def _chart(panel: Panel, table: Table, zone: ZoneInfo, fonts: Fonts, name: str) -> Chart:

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -26,10 +26,10 @@ HOSTILE = "<script>document.title='taken'</script><img src=x onerror=\"document.
 GREEN = (0x54, 0xB3, 0x99)
 
 
-def tweet(number: int, text: str, tag: str) -> bytes:
+def tweet(number: int, at: datetime, text: str, tag: str) -> bytes:
     data = {
         "id": str(2_000_000_000_000_000_000 + number), "text": text, "author_id": "7", "lang": "ko",
-        "created_at": timestamp(datetime.now(UTC)), "public_metrics": {"like_count": 0},
+        "created_at": timestamp(at), "public_metrics": {"like_count": 0},
         "entities": {"hashtags": [{"tag": tag}], "urls": [{"expanded_url": "https://example.com/<b>"}]},
     }  # fmt: skip
     users = [{"id": "7", "username": "<i>haru</i>", "public_metrics": {"followers_count": 12}}]
@@ -56,7 +56,11 @@ def test_a_browser_shows_the_figures_of_a_real_run_and_runs_nothing_that_tweets_
     pipeline: Pipeline,
 ) -> None:
     texts = [*[f"tweet {number}" for number in range(1_498)], "한국어 日本語", HOSTILE]
-    pipeline.send([tweet(n, text, "<b>태그</b>" if n > 1_400 else "태그") for n, text in enumerate(texts)])
+    start = datetime.now(UTC) - timedelta(minutes=5)
+    pipeline.send([
+        tweet(n, start + timedelta(milliseconds=100 * n), text, "<b>태그</b>" if n > 1_400 else "태그")
+        for n, text in enumerate(texts)
+    ])  # fmt: skip
     assert pipeline.catch_up().exit_code == 0
     page, png = pipeline.folder / "page.html", pipeline.folder / "page.png"
     drawn = preview(pipeline, "--since", "now-15m", "--output", str(page), "--png", str(png))

@@ -23,6 +23,9 @@ LIBRARIES = {
     "rich",
     "yaml",
     "psutil",
+    "matplotlib",
+    "markdown_it",
+    "vl_convert",
 }
 
 

@@ -1,5 +1,6 @@
 """A panel's Lens state becomes the searches that Kibana would send, and their answers the rows that it would show."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,11 +8,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from dashboard_answers import answers
 from kafka_cluster.script import UserError
 from kuery import kuery
-from panel_query import NotDrawn, questions, search_body
-from panel_rows import plain, table
-from saved_objects import DataView, Grid, Panel
+from panel_query import NotDrawn, Question, questions, search_body
+from panel_rows import Table, plain, table
+from saved_objects import Dashboard, DataView, Grid, Panel
 from time_window import Window, auto_interval, window
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -229,3 +231,16 @@ def test_time_ranges_are_read_as_kibana_writes_them() -> None:
 def test_text_is_one_line_without_control_characters_and_without_turns_of_direction() -> None:
     assert plain("a\x00b\x1b[31m\n c\u202ed\u2066e\u2028f") == "ab[31m cde f"
     assert plain("한글 日本 👨‍👩‍👧") == "한글 日本 👨‍👩‍👧"
+
+
+def test_a_search_that_elasticsearch_refuses_is_said_in_its_panel_and_the_others_are_drawn() -> None:
+    good, bad = lens(n=COUNT), lens(n=column("sum"))
+    dashboard = Dashboard("d", "D", "now-15m", "now", (bad, good), (), ())
+    replies = {"{}": answer(3), "sum": {"error": {"root_cause": [{"reason": "no such field"}]}}}
+
+    def search(asked: Sequence[Question]) -> list[dict[str, Any]]:
+        return [replies["sum" if search_body(each)["aggs"] else "{}"] for each in asked]
+
+    refused, drawn = answers(dashboard, WINDOW, NOW, SEOUL, search)
+    assert isinstance(refused, NotDrawn) and "no such field" in str(refused)
+    assert isinstance(drawn, Table) and drawn.rows == [{"n": 3}]
