@@ -20,6 +20,7 @@ from kafka.errors import KafkaError
 from kafka_cluster.kafka_options import MAX_REQUEST_BYTES, producer_options
 from kafka_cluster.message import Headers, TweetRecord
 from kafka_cluster.settings import Settings
+from kafka_cluster.topics import raise_if_topic_is_gone
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,8 @@ DELIVERY_SECONDS = 30
 """Longer than the election of a new leader takes; shorter than people like to wait for two dead brokers."""
 WATCHDOG_SECONDS = DELIVERY_SECONDS + 15
 LONGEST_PAUSE_SECONDS = 5.0
+NO_METADATA = "Failed to update metadata"
+"""What kafka-python says where the topic is not there, and where no broker is reached."""
 
 
 @dataclass(slots=True)
@@ -70,7 +73,10 @@ class KafkaWriter:
         self._send(_Entry(self._settings.dead_letter_topic, None, value, headers))
 
     def tend(self) -> None:
-        """Look after what is in flight: replace a failed producer. Call it now and then while nothing is sent."""
+        """Look after what is in flight: replace a failed producer. Call it now and then while nothing is sent.
+
+        Raises MissingTopic where somebody has deleted the topic.
+        """
         failure = self._failure or self._stuck()
         if failure and time.monotonic() >= self._try_at:
             self._start_anew(failure)
@@ -147,6 +153,8 @@ class KafkaWriter:
         return None
 
     def _start_anew(self, failure: str) -> None:
+        if NO_METADATA in failure:
+            raise_if_topic_is_gone(self._settings)
         log.warning("Kafka: %s; a new producer sends %d records again", failure, len(self._pending))
         self._failure = failure
         self._generation += 1

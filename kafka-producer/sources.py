@@ -15,7 +15,7 @@ from kafka_cluster.kafka_options import connect
 from kafka_cluster.message import Headers, TweetRecord
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
-from kafka_cluster.topics import ensure_topics
+from kafka_cluster.topics import MissingTopic, ensure_topics
 from kafka_writer import KafkaWriter
 from progress import Progress
 from tweet_generator import TweetGenerator
@@ -39,6 +39,9 @@ def replay(settings: Settings, file: str, rate: float | None, limit: int | None,
     ingest = Ingest(writer, "replay", stop_on_signals(), progress)
     try:
         ingest.run(read_lines(stream, file), rate, limit)
+    except MissingTopic:
+        writer.close()
+        raise
     except UserError as error:
         finish(writer, progress, ingest.counts)
         raise UserError(f"{error} (what came before it is sent)") from None

@@ -28,6 +28,16 @@ class Topic:
     config: Mapping[str, str]
 
 
+class MissingTopic(UserError):
+    """There is no such topic, or no more."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"there is no topic {name}: the producer makes it when it starts (python3 kafka-producer/producer.py); "
+            "or is another one meant, by the setting topic?"
+        )
+
+
 def wanted_topics(settings: Settings) -> list[Topic]:
     """The topic of tweets and that of dead letters."""
     common = {
@@ -109,13 +119,24 @@ def topic_id(admin: KafkaAdminClient, name: str) -> str | None:
 
 
 def wait_for_topic_id(admin: KafkaAdminClient, name: str) -> str:
-    """As `topic_id`, but asks for 15 s: a broker that has just been started knows no topic yet. Raises UserError."""
+    """As `topic_id`, but asks for 15 s: a broker that has just been started knows no topic yet. Raises MissingTopic."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while (id_ := topic_id(admin, name)) is None:
         if time.monotonic() > deadline:
-            raise UserError(f"there is no topic {name}")
+            raise MissingTopic(name)
         time.sleep(0.3)
     return id_
+
+
+def raise_if_topic_is_gone(settings: Settings) -> None:
+    """Raise MissingTopic where the brokers answer and know no such topic; brokers that are away are no reason."""
+    try:
+        with admin_client(settings) as admin:
+            wait_for_topic_id(admin, settings.topic)
+    except MissingTopic:
+        raise
+    except (UserError, KafkaError):
+        return
 
 
 @contextlib.contextmanager
@@ -158,7 +179,10 @@ def _create(admin: KafkaAdminClient, topic: Topic) -> None:
             return
         except InvalidReplicationFactorError:  # a broker that has just been started has not joined yet
             if time.monotonic() > deadline:
-                raise UserError(f"can't make the topic {topic.name}: fewer than 3 brokers are up") from None
+                raise UserError(
+                    f"can't make the topic {topic.name}: fewer than 3 brokers have joined the cluster; see which one "
+                    "is missing (python3 kafka-cluster/cluster.py status) and start it (... start NAME)"
+                ) from None
             time.sleep(0.5)
         except KafkaError as error:
             raise UserError(f"can't make the topic {topic.name}: {type(error).__name__}") from None
