@@ -25,6 +25,7 @@ def make_env_file(root: Path = ROOT) -> str:
     can't be started with.
     """
     target = root / ".env"
+    refuse_differing_env_files(root)
     try:
         if target.exists():
             _check(target)
@@ -40,7 +41,6 @@ def make_env_file(root: Path = ROOT) -> str:
 def link_for_compose(root: Path = ROOT) -> str:
     """Compose looks for `.env` beside its file, and does not look in the folder above: a link, or else a copy."""
     link, target = root / "kafka-cluster" / ".env", root / ".env"
-    refuse_differing_env_files(root)
     if link.is_symlink() or not target.exists():
         return ""
     if link.exists() and not is_link_text(link):

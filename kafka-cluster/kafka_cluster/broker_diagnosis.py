@@ -24,7 +24,7 @@ def advertised_fault(brokers: Iterable[tuple[int, str, int]]) -> str | None:
 
     A broker that has just died is listed for some seconds yet: only where none is reached, the addresses are wrong.
     """
-    brokers = list(brokers)
+    brokers = sorted(brokers)
     shared = [
         address for address, count in Counter((host, port) for _, host, port in brokers).items() if count > 1
     ]

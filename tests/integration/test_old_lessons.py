@@ -8,6 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -20,8 +21,10 @@ from sample import tweet_lines
 
 def all_scripts_refuse(pipeline: Pipeline, servers: str, *said: str) -> None:
     (pipeline.folder / "t.jsonl").write_bytes(tweet_lines(1)[0])
-    for script in (["producer.py", "replay", "t.jsonl"], ["consumer.py", "--group", "hdfs"], ["audit.py"]):
-        done = pipeline.run(*script, bootstrap_servers=servers)
+    scripts = (["producer.py", "replay", "t.jsonl"], ["consumer.py", "--group", "hdfs"], ["audit.py"])
+    with ThreadPoolExecutor(len(scripts)) as runners:
+        ended = runners.map(lambda script: pipeline.run(*script, bootstrap_servers=servers), scripts)
+    for done in ended:
         refused(done, servers, *said)
         assert len([line for line in done.stderr.splitlines() if ".py: " in line]) == 1, done.stderr
 
