@@ -5,6 +5,8 @@ demo   start the cluster, send a simulated stream through both groups, audit, sa
 test   unit tests, then integration tests on a cluster of their own
 down   end the cluster of the demo; with --volumes its data too
 check  ruff and mypy
+
+demo and down use the cluster in containers where it runs; with --docker demo starts it.
 """
 
 import argparse
@@ -143,11 +145,12 @@ def watch_simulated_stream(env: dict[str, str]) -> None:
 
 def next_steps(env: dict[str, str]) -> str:
     """Where to look now that tweets are in both places."""
+    kibana = f"\n  Kibana      {env['kibana_url']}  as elastic, same password" if "kibana_url" in env else ""
     return f"""
 The cluster is still up. Where to look next:
   search      curl -u "elastic:$(grep ^elasticsearch_password .env | cut -d= -f2)" \\
                 "{env["elasticsearch_url"]}/tweets/_search?q=text:kafka&size=3&pretty"
-  the backup  {env["webhdfs_url"]}/explorer.html#/tweets
+  the backup  {env["webhdfs_url"]}/explorer.html#/tweets{kibana}
   the groups  .venv/bin/python kafka-cluster/cluster.py status
   from start  .venv/bin/python kafka-consumer/consumer.py --from-beginning --until-caught-up
   stop        make down"""

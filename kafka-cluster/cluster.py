@@ -56,7 +56,7 @@ def main() -> int:
 
 def choose(docker: bool, offset: int) -> "Cluster":
     """The cluster in containers if it is asked for or runs, else that of processes. Raises UserError."""
-    import compose_cluster
+    from docker_containers import is_running
     from kafka_cluster.settings import env_file_values
 
     variables = env_file_values() | dict(os.environ)
@@ -64,8 +64,10 @@ def choose(docker: bool, offset: int) -> "Cluster":
         raise UserError(
             "--port-offset is for the servers as processes: containers have the ports of the compose file"
         )
-    if docker or (not offset and compose_cluster.is_running()):
-        return compose_cluster.ComposeCluster(variables, say=say)
+    if docker or (not offset and is_running()):
+        from compose_cluster import ComposeCluster
+
+        return ComposeCluster(variables, say=say)
     from native_cluster import NativeCluster  # only here: Windows lacks what it imports
 
     return NativeCluster(variables, offset, say)

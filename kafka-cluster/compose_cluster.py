@@ -1,29 +1,34 @@
 """The cluster in containers, by docker-compose: started, watched until it is healthy, ended."""
 
 import ipaddress
-import json
 import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from clusters import ServerState, brokers_at, environment_at
 from compose_file import COMPOSE_FILE, Service, load_services
+from docker_containers import (
+    FOLDER,
+    SETUP,
+    compose_command,
+    containers,
+    docker,
+    health,
+    last_line,
+    memory,
+    running_project,
+)
 from env_file import link_for_compose, refuse_placeholders
 from kafka_cluster.script import UserError
 from readiness import LAST_CHECKS
 
-FOLDER = COMPOSE_FILE.parent
 HOST_NAME_FILE = FOLDER / "docker-compose.host-name.yml"
 READY_SECONDS = 300.0
 CHECK_SECONDS = 120.0
 LOOPBACK = "127.0.0.1"
-SETUP = "kibana-setup"
-LABEL = "com.docker.compose."
 
 Say = Callable[[str], None]
 
@@ -66,7 +71,7 @@ class ComposeCluster:
         """Start one server, and wait until it is healthy."""
         self._docker("start", name)
         deadline = time.monotonic() + READY_SECONDS
-        while _health(self._container(name)) != "ready":
+        while health(self._container(name)) != "ready":
             if time.monotonic() > deadline:
                 raise UserError(
                     f"{name} is not ready after {READY_SECONDS:.0f} s: see its log (cluster.py logs {name})"
@@ -84,10 +89,8 @@ class ComposeCluster:
     def states(self) -> list[ServerState]:
         """All servers; memory as Docker counts it."""
         found = containers()
-        memory = _memory([container["Id"] for container in found.values() if container["State"]["Running"]])
-        return [
-            self._state(name, service, found.get(name), memory) for name, service in self.services.items()
-        ]
+        held = memory([container["Id"] for container in found.values() if container["State"]["Running"]])
+        return [self._state(name, service, found.get(name), held) for name, service in self.services.items()]
 
     def log_command(self, name: str, follow: bool) -> list[str]:
         """The command that prints a server's output."""
@@ -143,7 +146,7 @@ class ComposeCluster:
         return subprocess.run([*command, *arguments], env=environment, cwd=FOLDER, check=False).returncode
 
     def _docker(self, verb: str, name: str) -> None:
-        done = _docker(verb, self._container(name)["Id"])
+        done = docker(verb, self._container(name)["Id"])
         if done.returncode:
             raise UserError(f"docker {verb} {name}: {done.stderr.strip()}")
 
@@ -159,12 +162,12 @@ class ComposeCluster:
         while waiting:
             found = containers()
             for name in list(waiting):
-                if name in found and _health(found[name]) in ("ready", "done"):
+                if name in found and health(found[name]) in ("ready", "done"):
                     waiting.remove(name)
-                    self._say(f"  {name:<14} {_health(found[name])}")
+                    self._say(f"  {name:<14} {health(found[name])}")
                 elif name == SETUP and name in found and found[name]["State"]["Status"] == "exited":
                     waiting.remove(name)
-                    self._say(f"  {_last_line(found[name]['Id'])} (again: docker-compose up {SETUP})")
+                    self._say(f"  {last_line(found[name]['Id'])} (again: docker-compose up {SETUP})")
             if waiting and time.monotonic() - started > READY_SECONDS:
                 raise UserError(
                     f"{', '.join(waiting)} not ready after {READY_SECONDS:.0f} s: "
@@ -181,9 +184,9 @@ class ComposeCluster:
                 time.sleep(0.5)
 
     def _state(
-        self, name: str, service: Service, container: dict[str, Any] | None, memory: Mapping[str, int]
+        self, name: str, service: Service, container: dict[str, Any] | None, held: Mapping[str, int]
     ) -> ServerState:
-        health = _health(container) if container else "not there"
+        said = health(container) if container else "not there"
         runs = bool(container and container["State"]["Running"])
         ip = (
             self._variables.get("bootstrap_servers_ip") or LOOPBACK
@@ -192,49 +195,9 @@ class ComposeCluster:
         )
         return ServerState(
             name, f"{ip}:{service.ports[0]}" if service.ports else "",
-            container["Id"][:12] if container and runs else "", memory.get(container["Id"], 0) if container else 0,
-            health, health in ("ready", "done"),
+            container["Id"][:12] if container and runs else "", held.get(container["Id"], 0) if container else 0,
+            said, said in ("ready", "done"),
         )  # fmt: skip
-
-
-def compose_command() -> list[str]:
-    """`docker compose` or `docker-compose`, whichever is there; of two, the one that made the containers: another
-    would make them anew. Raises UserError where there is neither, or no Docker."""
-    there = []
-    if shutil.which("docker") and not _docker("compose", "version").returncode:
-        there.append(["docker", "compose"])
-    if shutil.which("docker-compose"):
-        there.append(["docker-compose"])
-    if not there:
-        raise UserError(
-            "neither docker compose nor docker-compose is there: install Docker, or leave out --docker"
-        )
-    old = any(_label(container, "version").startswith("1.") for container in containers().values())
-    return there[-1] if old else there[0]
-
-
-def containers() -> dict[str, dict[str, Any]]:
-    """The containers of this checkout by service, as `docker inspect` shows them; none where Docker is not there."""
-    if not shutil.which("docker"):
-        return {}
-    listed = _docker("ps", "-aq", "--no-trunc", "--filter", f"label={LABEL}project.working_dir")
-    ids = listed.stdout.split()
-    found = json.loads(_docker("inspect", *ids).stdout or "[]") if ids else []
-    return {
-        container["Config"]["Labels"][f"{LABEL}service"]: container
-        for container in found
-        if _is_ours(container)
-    }
-
-
-def is_running() -> bool:
-    """True if a server of this checkout runs in a container."""
-    return any(container["State"]["Running"] for container in containers().values())
-
-
-def running_project() -> str | None:
-    """The name under which compose knows this checkout's containers; None where there are none."""
-    return next((_label(container, "project") for container in containers().values()), None)
 
 
 def check_addresses(variables: Mapping[str, str]) -> None:
@@ -266,42 +229,3 @@ def check_password(password: str) -> None:
             "elasticsearch_password wants at least 6 letters, digits, - or _: compose reads other signs in .env "
             "in ways of its own"
         )
-
-
-def _label(container: dict[str, Any], name: str) -> str:
-    return container["Config"]["Labels"].get(f"{LABEL}{name}", "")
-
-
-def _is_ours(container: dict[str, Any]) -> bool:
-    """Of this checkout, and no `compose run`."""
-    same = Path(_label(container, "project.working_dir")).resolve() == FOLDER
-    return same and _label(container, "oneoff") != "True"
-
-
-def _health(container: dict[str, Any]) -> str:
-    """In words; `ready` is a healthy server, `done` a set-up that has ended well."""
-    state = container["State"]
-    if state["Paused"]:
-        return "frozen"
-    if not state["Running"]:
-        done = _label(container, "service") == SETUP and state["Status"] == "exited"
-        return "done" if done and state["ExitCode"] == 0 else "down"
-    health = state.get("Health", {}).get("Status", "running")
-    return {"healthy": "ready", "unhealthy": "runs, does not answer"}.get(health, health)
-
-
-def _memory(ids: list[str]) -> dict[str, int]:
-    if not ids:
-        return {}
-    shown = _docker("stats", "--no-stream", "--no-trunc", "--format", "{{.ID}} {{.MemUsage}}", *ids).stdout
-    sizes = re.findall(r"(?m)^(\w+) ([\d.]+)([KMG]?)i?B", shown)
-    unit = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
-    return {id_: int(float(number) * unit[prefix]) for id_, number, prefix in sizes}
-
-
-def _last_line(id_: str) -> str:
-    return (_docker("logs", "--tail", "1", id_).stdout.strip() or "the set-up of Kibana failed")[:300]
-
-
-def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)

@@ -9,7 +9,8 @@ import hypothesis
 import psutil
 import pytest
 
-from compose_cluster import ComposeCluster, is_running
+from compose_cluster import ComposeCluster
+from docker_containers import is_running
 from kafka_cluster.script import NEVER_CONTACT_X, refuse_x
 from kafka_cluster.settings import env_file_values, load_settings
 from native_cluster import NativeCluster, free_offset

@@ -114,5 +114,5 @@ def test_the_example_alone_asks_for_its_one_value() -> None:
 
 def test_brackets_are_refused_by_name_before_a_server_starts() -> None:
     for make in (NativeCluster, ComposeCluster):
-        with pytest.raises(UserError, match="bootstrap_servers_ip in [.]env is still the example's"):
+        with pytest.raises(UserError, match=r"bootstrap_servers_ip in \.env is still the example's"):
             make({"elasticsearch_password": "x", "bootstrap_servers_ip": "[localhost ip addr]"})
