@@ -1,8 +1,11 @@
 """What is refused before Docker is asked, and how containers' states are read."""
 
+from typing import Any
+
 import pytest
 
 from compose_cluster import ComposeCluster, check_addresses, check_password
+from docker_containers import health
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 
@@ -61,3 +64,22 @@ def test_the_scripts_find_what_is_published_elsewhere() -> None:
     assert found["webhdfs_url"] == settings.webhdfs_url == "http://192.168.1.8:9870"
     named = Settings(bootstrap_servers_ip="192.168.1.7", bootstrap_servers_name="brokers.example")
     assert named.bootstrap_servers[0] == "brokers.example:9091"
+
+
+@pytest.mark.parametrize(
+    ("service", "state", "said"),
+    [
+        ("kafka1", {"Running": True, "Health": {"Status": "healthy"}}, "ready"),
+        ("kafka1", {"Running": True, "Health": {"Status": "starting"}}, "starting"),
+        ("kafka1", {"Running": True, "Health": {"Status": "unhealthy"}}, "runs, does not answer"),
+        ("kafka1", {"Running": True, "Paused": True, "Health": {"Status": "healthy"}}, "frozen"),
+        ("kafka1", {"Running": False, "Status": "exited", "ExitCode": 0}, "down"),
+        ("kibana-setup", {"Running": True}, "running"),
+        ("kibana-setup", {"Running": False, "Status": "exited", "ExitCode": 0}, "done"),
+        ("kibana-setup", {"Running": False, "Status": "exited", "ExitCode": 1}, "down"),
+        ("kibana-setup", {"Running": False, "Status": "created", "ExitCode": 0}, "down"),
+    ],
+)
+def test_a_container_s_health_in_words(service: str, state: dict[str, Any], said: str) -> None:
+    labels = {"com.docker.compose.service": service}
+    assert health({"State": {"Paused": False} | state, "Config": {"Labels": labels}}) == said
