@@ -4,4 +4,7 @@ PYTHON ?= python3
 demo test down check:
 	@$(PYTHON) run.py $@
 
-.PHONY: demo test down check
+test-docker:
+	@$(PYTHON) run.py test --cluster=docker
+
+.PHONY: demo test test-docker down check

@@ -5,6 +5,8 @@ demo   start the cluster, send a simulated stream through both groups, audit, dr
 test   unit tests, then integration tests on a cluster of their own
 down   end the cluster of the demo; with --volumes its data too
 check  ruff and mypy
+
+demo and down use the cluster in containers where it runs; with --docker demo starts it.
 """
 
 import argparse
@@ -166,12 +168,17 @@ def watch(producer: subprocess.Popen, env: dict[str, str]) -> None:
 
 def next_steps(env: dict[str, str], which: str) -> str:
     """Where to look now that tweets are in both places; `which`: the arguments that lead to the cluster."""
+    kibana = (
+        f"\n  Kibana      {env['kibana_url']}, as elastic with the same password"
+        if "kibana_url" in env
+        else ""
+    )
     return f"""
 The cluster is still up. Where to look next:
   dashboards  {(ROOT / "build" / "preview" / "index.html").as_uri()}
   search      curl -u elastic "{env["elasticsearch_url"]}/tweets/_search?q=text:kafka&size=3&pretty"
               (it asks for the password: elasticsearch_password in .env)
-  the backup  {env["webhdfs_url"]}/explorer.html#/tweets
+  the backup  {env["webhdfs_url"]}/explorer.html#/tweets{kibana}
   the groups  .venv/bin/python kafka-cluster/cluster.py status{which}
   from start  .venv/bin/python kafka-consumer/consumer.py --from-beginning --until-caught-up
   stop        python3 run.py down{which}"""

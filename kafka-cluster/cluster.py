@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The servers of the pipeline: ZooKeeper, three Kafka brokers, Elasticsearch, HDFS, as processes of this machine.
+"""The servers of the pipeline: ZooKeeper, three Kafka brokers, Elasticsearch, HDFS, as processes of this machine;
+with --docker, or where they run in containers already, by docker-compose, and Kibana with them.
 
 init         write .env, with a random password, if there is none
 up           start all servers; done when each takes a write      down [--volumes]  end them; with their data
@@ -12,9 +13,13 @@ import argparse
 import os
 import subprocess
 import time
+from typing import TYPE_CHECKING
 
 from env_file import make_env_file
 from kafka_cluster.script import UserError, run
+
+if TYPE_CHECKING:
+    from clusters import Cluster
 
 
 def main() -> int:
@@ -23,16 +28,13 @@ def main() -> int:
         print(make_env_file())
         return 0
     try:
+        cluster = choose(args.docker, args.port_offset)
         from cluster_status import print_status
-        from kafka_cluster.settings import ENV_FILE, env_file_values
-        from native_cluster import NativeCluster
     except ModuleNotFoundError as missing:
         raise UserError(
             f"{missing.name} is not installed: run  python3 -m pip install -r requirements.txt "
             "-r kafka-cluster/requirements-native.txt  in the project's folder"
         ) from None
-    variables = env_file_values(ENV_FILE) | dict(os.environ)
-    cluster = NativeCluster(variables, args.port_offset, lambda text: print(text, flush=True))
     if args.verb == "up":
         up(cluster)
     elif args.verb == "down":
@@ -43,8 +45,7 @@ def main() -> int:
     elif args.verb == "env":
         print("\n".join(f"{key}={value}" for key, value in cluster.environment().items()))
     elif args.verb == "logs":
-        tail = ["tail", "-n", "100", *(["-f"] if args.follow else []), str(cluster.log_file(args.name))]
-        return subprocess.run(tail, check=False).returncode
+        return subprocess.run(cluster.log_command(args.name, args.follow), check=False).returncode
     elif args.verb in ("kill", "start"):
         getattr(cluster, args.verb)(args.name)
         print(f"{args.name} {'is ended' if args.verb == 'kill' else 'is up'}")
@@ -53,16 +54,34 @@ def main() -> int:
     return 0
 
 
-def up(cluster: "NativeCluster") -> None:  # type: ignore[name-defined]  # noqa: F821 - imported in main
+def choose(docker: bool, offset: int) -> "Cluster":
+    """The cluster in containers if it is asked for or runs, else that of processes. Raises UserError."""
+    from docker_containers import is_running
+    from kafka_cluster.settings import env_file_values
+
+    variables = env_file_values() | dict(os.environ)
+    if docker and offset:
+        raise UserError(
+            "--port-offset is for the servers as processes: containers have the ports of the compose file"
+        )
+    if docker or (not offset and is_running()):
+        from compose_cluster import ComposeCluster
+
+        return ComposeCluster(variables, say=say)
+    from native_cluster import NativeCluster  # only here: Windows lacks what it imports
+
+    return NativeCluster(variables, offset, say)
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def up(cluster: "Cluster") -> None:
     started = time.monotonic()
     seconds = cluster.up()
     phases = ", ".join(f"{phase} {took:.1f} s" for phase, took in seconds.items())
-    print(
-        f"up after {time.monotonic() - started:.1f} s ({phases}); {cluster.resident_bytes() / 2**30:.1f} GB resident"
-    )
-    if cluster.offset:
-        shown = {key: value for key, value in cluster.environment().items() if "password" not in key}
-        print("to use it:  export " + " ".join(f"{key}={value}" for key, value in shown.items()))
+    print("\n".join([f"up after {time.monotonic() - started:.1f} s ({phases})", *cluster.hints()]))
 
 
 def parse() -> argparse.Namespace:
@@ -75,6 +94,10 @@ def parse() -> argparse.Namespace:
         command.add_argument(
             "--port-offset", type=int, default=0, metavar="N", help="a second cluster beside the first"
         )
+        if verb != "init":
+            command.add_argument(
+                "--docker", action="store_true", help="the servers in containers, by docker-compose"
+            )
         if verb == "down":
             command.add_argument("--volumes", action="store_true", help="delete the data too")
         if verb in ("logs", "kill", "start"):

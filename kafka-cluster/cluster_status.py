@@ -10,19 +10,19 @@ from rich.console import Console
 from rich.table import Table
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from clusters import Cluster, ServerState
 from kafka_cluster.groups import committed_offsets, lag
 from kafka_cluster.kafka_options import client_options, connect, consumer_options
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings, load_settings
-from native_cluster import NativeCluster
-from readiness import is_ready
 
 
-def print_status(cluster: NativeCluster) -> int:
+def print_status(cluster: Cluster) -> int:
     """Print three tables; exit code 0 when every server is healthy, else 1."""
     console = Console(highlight=False)
-    servers, healthy = servers_table(cluster)
-    console.print(servers)
+    states = cluster.states()
+    console.print(servers_table(states))
+    healthy = all(state.well for state in states)
     settings = load_settings(environ=os.environ | cluster.environment())
     try:
         for table in kafka_tables(settings):
@@ -33,21 +33,16 @@ def print_status(cluster: NativeCluster) -> int:
     return 0 if healthy else 1
 
 
-def servers_table(cluster: NativeCluster) -> tuple[Table, bool]:
-    """Name, address, pid, memory, health of each server; and whether all are well."""
-    table = _table("server", "address", "pid", "memory", "health")
-    healthy = True
-    for name, config in cluster.configs.items():
-        process = cluster.processes[name]
-        ready = process.pid is not None and is_ready(name, config, cluster.environment())
-        healthy &= ready
-        health = "ready" if ready else "down" if process.pid is None else "runs, does not answer"
+def servers_table(states: list[ServerState]) -> Table:
+    """Name, address, pid or container, memory, health of each server."""
+    table = _table("server", "address", "runs as", "memory", "health")
+    for state in states:
         table.add_row(
-            name, f"127.0.0.1:{config.ports[0]}", str(process.pid or ""),
-            f"{process.resident_bytes() / 2**20:,.0f} MB" if process.pid else "",
-            f"[{'green' if ready else 'red'}]{health}[/]",
+            state.name, state.address, state.place,
+            f"{state.resident_bytes / 2**20:,.0f} MB" if state.resident_bytes else "",
+            f"[{'green' if state.well else 'red'}]{state.health}[/]",
         )  # fmt: skip
-    return table, healthy
+    return table
 
 
 @retry(
@@ -107,7 +102,5 @@ def _members(admin: KafkaAdminClient, group: str) -> int:
 def _table(*columns: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
-        table.add_column(
-            column, justify="right" if column in ("pid", "memory", "lag", "committed") else "left"
-        )
+        table.add_column(column, justify="right" if column in ("memory", "lag", "committed") else "left")
     return table

@@ -43,7 +43,7 @@ def interpolate(text: str, variables: Mapping[str, str]) -> str:
         if found or match["kind"] is None:
             return found
         if match["kind"] == ":?":
-            raise UserError(f"{match['name']} is not set: {match['rest']}")
+            raise UserError(match["rest"])
         return match["rest"]
 
     return _VARIABLE.sub(value, text)
@@ -54,5 +54,5 @@ def _service(name: str, body: dict[str, Any], variables: Mapping[str, str]) -> S
         key: interpolate(str(value), variables) for key, value in (body.get("environment") or {}).items()
     }
     ports = tuple(int(interpolate(port, variables).rsplit(":", 1)[1]) for port in body.get("ports", ()))
-    volumes = {path: volume for volume, path in (entry.split(":", 1) for entry in body.get("volumes", ()))}
+    volumes = {path: volume for volume, path, *_ in (entry.split(":") for entry in body.get("volumes", ()))}
     return Service(name, body["image"], environment, ports, volumes)

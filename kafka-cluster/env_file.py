@@ -3,48 +3,80 @@
 import os
 import re
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
-from kafka_cluster.script import ROOT, UserError
+from kafka_cluster.script import ROOT, UserError, is_link_text, refuse_differing_env_files
 
 PASSWORD_BYTES = 18
+COMPOSE_READS = {
+    "elasticsearch_password": "put a password there",
+    "bootstrap_servers_ip": "put an IP address of this machine there, or delete the line",
+    "bootstrap_servers_name": "put a host name there, or delete the line",
+    "bind_address": "put an IP address of this machine there, or delete the line",
+}
+"""What docker-compose.yml takes from `.env`, as it stands there, brackets and all; and the cure for those."""
 
 
 def make_env_file(root: Path = ROOT) -> str:
     """Write `.env` from `.env.example`, mode 0600, with a random password; returns what was done, in words.
 
-    A `.env` that is there is never touched. Raises UserError where it can't be written.
+    A `.env` that is there is never touched. Raises UserError where it can't be written, or where one that is there
+    can't be started with.
     """
     target = root / ".env"
+    refuse_differing_env_files(root)
     try:
         if target.exists():
+            _check(target)
             said = f"{target} is there already"
         else:
-            text = (root / ".env.example").read_text(encoding="utf-8")
-            password = secrets.token_urlsafe(PASSWORD_BYTES)
-            text = re.sub(r"(?m)^elasticsearch_password *=.*$", f"elasticsearch_password = {password}", text)
-            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - made with its mode
-                file.write(text)
+            _write(target, (root / ".env.example").read_text(encoding="utf-8"))
             said = f"wrote {target}, with a random password for Elasticsearch"
-        return said + _link(root)
+        return said + link_for_compose(root)
     except OSError as error:
         raise UserError(f"can't write {target}: {error.strerror}") from None
 
 
-def _link(root: Path) -> str:
-    """Compose looks for `.env` beside its file, and does not look in the folder above."""
+def link_for_compose(root: Path = ROOT) -> str:
+    """Compose looks for `.env` beside its file, and does not look in the folder above: a link, or else a copy."""
     link, target = root / "kafka-cluster" / ".env", root / ".env"
-    if link.is_symlink():
+    if link.is_symlink() or not target.exists():
         return ""
-    if link.exists() and link.stat().st_size > len("../.env") and link.read_bytes() != target.read_bytes():
-        raise UserError(
-            f"{link} and {target} differ: make them one, compose reads the first and the scripts the other"
-        )
-    link.unlink(missing_ok=True)  # where git makes no links, it is a small text file that names the target
+    if link.exists() and not is_link_text(link):
+        return ""  # a copy, and the same
+    link.unlink(missing_ok=True)
     try:
         link.symlink_to(Path("..") / ".env")
     except OSError:
         link.write_bytes(target.read_bytes())
         return f"; copied it to {link}, for compose"
     return ""
+
+
+def refuse_placeholders(values: Mapping[str, str]) -> None:
+    """Raise UserError for a value in brackets that compose would take as it stands."""
+    for name, cure in COMPOSE_READS.items():
+        value = values.get(name, "")
+        if value.startswith("[") and value.endswith("]"):
+            raise UserError(f"{name} in .env is still the example's, {value}: {cure}")
+
+
+def _check(env_file: Path) -> None:
+    lines = re.findall(
+        r"(?m)^[ \t]*(?:export +)?(\w+)[ \t]*=[ \t]*(.*?)[ \t]*$", env_file.read_text(encoding="utf-8-sig")
+    )
+    values = {name: value.strip("\"'") for name, value in lines}
+    refuse_placeholders(values)
+    if not values.get("elasticsearch_password"):
+        raise UserError(
+            f"{env_file} has no elasticsearch_password: add the line  elasticsearch_password = (one of your own)"
+        )
+
+
+def _write(target: Path, example: str) -> None:
+    password = secrets.token_urlsafe(PASSWORD_BYTES)
+    text = re.sub(r"(?m)^elasticsearch_password *=.*$", f"elasticsearch_password = {password}", example)
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - made with its mode
+        file.write(text)

@@ -16,19 +16,20 @@ from typing import Any
 import yaml
 
 import downloads
+from clusters import ServerState, brokers_at, environment_at
 from compose_file import load_services
+from env_file import refuse_placeholders
 from kafka_cluster.script import ROOT, UserError
-from kafka_cluster.settings import is_placeholder
 from processes import ServerProcess, check_free, is_taken
 from readiness import LAST_CHECKS, is_ready
-from server_config import ServerConfig, server_config
+from server_config import LOOPBACK, ServerConfig, server_config
 
 NATIVE = yaml.safe_load(Path(__file__).with_name("native.yml").read_text(encoding="utf-8"))
 READY_SECONDS = 120.0
 RESTARTS = 4
 BROKER_STOP_SECONDS, STOP_SECONDS = 15.0, 8.0
 # These would move servers off loopback; the native way always stays on it.
-DOCKER_ONLY = {"bootstrap_servers_ip", "bind_address"}
+DOCKER_ONLY = {"bootstrap_servers_ip", "bootstrap_servers_name", "bind_address"}
 UNPRIVILEGED_USER = "nobody"
 # The highest port, 29093, stays below 32768, from where on Linux gives ports to outgoing connections.
 TEST_OFFSETS = range(1_000, 3_600, 100)
@@ -42,9 +43,8 @@ class NativeCluster:
     def __init__(self, variables: Mapping[str, str], offset: int = 0, say: Say = print) -> None:
         self.offset, self._say = offset, say
         self.folder = state_folder(offset)
+        refuse_placeholders(variables)
         variables = {key: value for key, value in variables.items() if key not in DOCKER_ONLY}
-        if is_placeholder(variables.get("elasticsearch_password", "")):
-            raise UserError("elasticsearch_password in .env is still the example's: put a password there")
         services = load_services(variables)
         names = [name for name in services if name not in NATIVE["not_native"]]
         self.configs = {
@@ -111,22 +111,41 @@ class NativeCluster:
         """Where a server's output goes."""
         return self._known(name).log
 
+    def log_command(self, name: str, follow: bool) -> list[str]:
+        """The command that prints a server's output."""
+        return ["tail", "-n", "100", *(["-f"] if follow else []), str(self.log_file(name))]
+
     def environment(self) -> dict[str, str]:
         """The variables that lead the scripts to this cluster, the password included."""
-        brokers = [f"127.0.0.1:{9091 + number + self.offset}" for number in range(3)]
-        return {
-            "bootstrap_servers": ",".join(brokers),
-            "elasticsearch_url": f"http://127.0.0.1:{9200 + self.offset}",
-            "webhdfs_url": f"http://127.0.0.1:{9870 + self.offset}",
-            "elasticsearch_user": "elastic",
-            "elasticsearch_password": self.password,
-        }
+        variables = {"elasticsearch_password": self.password}
+        return environment_at(brokers_at(LOOPBACK, self.offset), LOOPBACK, self.offset, variables)
+
+    def states(self) -> list[ServerState]:
+        """All servers."""
+        return [self._state(name, config) for name, config in self.configs.items()]
+
+    def hints(self) -> list[str]:
+        """Memory; for a second cluster, how to use it."""
+        said = [f"{self.resident_bytes() / 2**30:.1f} GB resident"]
+        if self.offset:
+            shown = {key: value for key, value in self.environment().items() if "password" not in key}
+            said.append("to use it:  export " + " ".join(f"{key}={value}" for key, value in shown.items()))
+        return said
 
     def resident_bytes(self) -> int:
         """Memory of all servers together."""
         return sum(process.resident_bytes() for process in self.processes.values())
 
     # steps
+
+    def _state(self, name: str, config: ServerConfig) -> ServerState:
+        process = self.processes[name]
+        pid = process.pid
+        ready = pid is not None and is_ready(name, config, self.environment())
+        health = "ready" if ready else "down" if pid is None else "runs, does not answer"
+        return ServerState(
+            name, f"{LOOPBACK}:{config.ports[0]}", str(pid or ""), process.resident_bytes(), health, ready
+        )
 
     def _known(self, name: str) -> ServerProcess:
         if name not in self.processes:

@@ -18,7 +18,7 @@ from kafka_cluster.kafka_options import connect, consumer_options
 from kafka_cluster.message import NotATweet, Origin, dead_letter_origin, header, parse_tweet, tweet_id
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings, require_reachable
-from kafka_cluster.topics import admin_client, topic_id
+from kafka_cluster.topics import MissingTopic, admin_client, topic_id
 
 READ_TIMEOUT_SECONDS = 60
 SHOWN = 5
@@ -111,7 +111,7 @@ def audit(settings: Settings) -> Report:
     with admin_client(settings) as admin:
         id_ = topic_id(admin, settings.topic)
         if id_ is None:
-            raise UserError(f"there is no topic {settings.topic} at {','.join(settings.bootstrap_servers)}")
+            raise MissingTopic(settings.topic)
         ends = _ends(settings, settings.topic)
         report = Report(settings.topic)
         report.lag_elasticsearch = lag(ends, committed_offsets(admin, settings.elasticsearch_group))

@@ -22,6 +22,7 @@ from kafka_cluster.kafka_options import MAX_REQUEST_BYTES, producer_options
 from kafka_cluster.message import Headers, TweetRecord
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
+from kafka_cluster.topics import MissingTopic, raise_if_topic_is_gone
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,8 @@ SILENT_SECONDS = 1.0
 """Without an answer for so long, Kafka counts as away."""
 MAX_BLOCK_MS = 2_000
 LONGEST_PAUSE_SECONDS = 5.0
+NO_METADATA = "Failed to update metadata"
+"""What kafka-python says where the topic is not there, and where no broker is reached."""
 
 
 @dataclass(slots=True, eq=False)
@@ -120,7 +123,10 @@ class KafkaWriter:
             return list(self._pending.values())
 
     def tend(self) -> None:
-        """Look after what is in flight: replace a failed producer. Call it several times a second."""
+        """Look after what is in flight: replace a failed producer. Call it several times a second.
+
+        Raises MissingTopic where somebody has deleted the topic.
+        """
         if self._making:
             if self._making.done():
                 self._take_over(self._making)
@@ -202,6 +208,8 @@ class KafkaWriter:
     def _replace(self, failed: Any, making: Future) -> None:
         try:
             self._close(failed)
+            if NO_METADATA in str(self._failure):
+                raise_if_topic_is_gone(self._settings)
             making.set_result(self._new_producer())
         except (KafkaError, UserError) as error:
             making.set_exception(error)
@@ -210,6 +218,8 @@ class KafkaWriter:
         self._making = None
         try:
             self._producer = making.result()
+        except MissingTopic:
+            raise
         except (KafkaError, UserError) as error:
             self._try_at = time.monotonic() + self._pause
             self._pause = min(LONGEST_PAUSE_SECONDS, self._pause * 2)

@@ -84,8 +84,8 @@ def read_stream(
         ingest.run(_lines(reader, duration), max_tweets=max_posts)
     finally:
         reader.stop()
-    for line in _rest(reader, ingest.counts.read):
-        ingest.send(line)
+        for line in _rest(reader, ingest.counts.read):
+            ingest.send(line)
     code = finish(writer, progress, ingest.counts, events, FLUSH_SECONDS)
     _tell(reader)
     return 1 if reader.fatal else code

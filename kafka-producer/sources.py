@@ -14,7 +14,7 @@ from ingest import Counts, Ingest, Stopper
 from kafka_cluster.kafka_options import connect
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
-from kafka_cluster.topics import ensure_topics
+from kafka_cluster.topics import MissingTopic, ensure_topics
 from kafka_writer import KafkaWriter, Outgoing
 from producer_events import ProducerEvents
 from progress import Progress
@@ -41,6 +41,9 @@ def replay(settings: Settings, file: str, rate: float | None, limit: int | None,
     ingest = Ingest(settings, writer, "replay", stop_on_signals(), progress, events.tell)
     try:
         ingest.run(read_lines(stream, file), rate, limit)
+    except MissingTopic:
+        writer.close()
+        raise
     except UserError as error:
         finish(writer, progress, ingest.counts, events)
         raise UserError(f"{error}{' (what came before it is sent)' if ingest.counts.read else ''}") from None

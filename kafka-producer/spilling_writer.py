@@ -8,6 +8,7 @@ import logging
 import time
 from collections import deque
 
+from kafka_cluster.topics import MissingTopic
 from kafka_writer import KafkaWriter, Outgoing
 from spill_file import SpillFile
 
@@ -57,8 +58,16 @@ class SpillingWriter:
             self._writer.send(outgoing)
 
     def tend(self) -> None:
-        """Look after the writer, and give it what waits. Call it several times a second."""
-        self._writer.tend()
+        """Look after the writer, and give it what waits. Call it several times a second.
+
+        Raises MissingTopic where somebody has deleted the topic; then everything waits on disk.
+        """
+        try:
+            self._writer.tend()
+        except MissingTopic:
+            if not self._spilling:
+                self._start_spilling()
+            raise
         self._spill.discard(self._acknowledged.popleft() for _ in range(len(self._acknowledged)))
         if self._writer.away:
             if not self._spilling:

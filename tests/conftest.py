@@ -3,13 +3,16 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import hypothesis
 import psutil
 import pytest
 
+from compose_cluster import ComposeCluster
+from docker_containers import is_running
 from kafka_cluster.script import NEVER_CONTACT_X, refuse_x
-from kafka_cluster.settings import load_settings
+from kafka_cluster.settings import env_file_values, load_settings
 from native_cluster import NativeCluster, free_offset
 
 # No test, and no process of one, can reach X.
@@ -23,71 +26,124 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("shared")
 
 FREE_BYTES_NEEDED = 5 << 30
+TEST_PROJECT = "tweets-test"
+"""Compose's name for containers and volumes that are the tests' own."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--cluster", choices=("native", "env"), default="native",
-        help="native: start one for the tests (the default); env: use the one that .env names, under names of its own",
+        "--cluster", choices=("native", "docker", "env"), default="native",
+        help="native: start one for the tests (the default); docker: the one in containers, started if it does not "
+        "run, and its servers are killed too; env: use the one that .env names, under names of its own",
     )  # fmt: skip
 
 
 class Cluster:
-    """The servers that the tests use. Only `owned` ones may be killed."""
+    """The servers that the tests use: those of a launcher, or, without one, only lent, and not to be killed."""
 
-    def __init__(self, env: dict[str, str], native: NativeCluster | None = None) -> None:
-        self.env, self._native = env, native
-        self.owned = native is not None
+    def __init__(
+        self, env: dict[str, str], native: NativeCluster | None = None, docker: ComposeCluster | None = None
+    ) -> None:
+        self.env, self._native, self._docker = env, native, docker
         self.offset = native.offset if native else 0
 
     def kill(self, name: str) -> None:
         """SIGKILL a server; the test is skipped where it is not ours."""
-        self.native.kill(name)
+        self.launcher.kill(name)
 
     def start(self, name: str) -> None:
         """Start it again, and wait until it is ready."""
-        self.native.start(name)
+        self.launcher.start(name)
 
     def suspend(self, name: str) -> None:
         """Freeze a server."""
-        self.native.processes[name].signal(signal.SIGSTOP)
+        if self._docker:
+            self._docker.pause(name)
+        else:
+            self.native.processes[name].signal(signal.SIGSTOP)
 
     def resume(self, name: str) -> None:
         """Let it go on."""
-        self.native.processes[name].signal(signal.SIGCONT)
+        if self._docker:
+            self._docker.unpause(name)
+        else:
+            self.native.processes[name].signal(signal.SIGCONT)
+
+    @property
+    def launcher(self) -> NativeCluster | ComposeCluster:
+        """What started our servers; the test is skipped where they are only lent."""
+        found = self._docker or self._native
+        if found is None:
+            pytest.skip("needs servers of its own; --cluster=env lends them only")
+        return found
 
     @property
     def native(self) -> NativeCluster:
-        """The launcher of our servers; the test is skipped where they are only lent."""
+        """The launcher of servers as processes; the test is skipped where they are none."""
         if self._native is None:
-            pytest.skip("needs servers of its own; --cluster=env lends them only")
+            pytest.skip("needs servers as processes, --cluster=native")
         return self._native
+
+    @property
+    def docker(self) -> ComposeCluster:
+        """The launcher of servers in containers; the test is skipped where they are none."""
+        if self._docker is None:
+            pytest.skip("needs servers in containers, --cluster=docker")
+        return self._docker
 
 
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """The cluster, up and taking writes."""
-    if request.config.getoption("--cluster") == "env":
-        settings = load_settings()
-        yield Cluster({
-            "bootstrap_servers": ",".join(settings.bootstrap_servers),
-            "elasticsearch_url": settings.elasticsearch_url,
-            "elasticsearch_user": settings.elasticsearch_user,
-            "elasticsearch_password": settings.elasticsearch_password,
-            "webhdfs_url": settings.webhdfs_url,
-            "hdfs_user": settings.hdfs_user,
-        })  # fmt: skip
-        return
+    kind = {"native": native_cluster, "docker": docker_cluster, "env": lent_cluster}
+    # pytest ends on SIGTERM without running fixtures' ends: make it a Ctrl-C, which does
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with kind[request.config.getoption("--cluster")]() as found:
+        yield found
+    signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def native_cluster() -> Iterator[Cluster]:
+    """Servers as processes, on free ports, gone afterwards."""
     free = psutil.virtual_memory().available
     if free < FREE_BYTES_NEEDED:
         pytest.exit(f"the cluster needs 5 GB of free memory, there are {free / 2**30:.1f}", returncode=2)
     variables = {"elasticsearch_password": os.urandom(12).hex()}
     native = NativeCluster(variables, free_offset(variables))
-    # pytest ends on SIGTERM without running fixtures' ends: make it a Ctrl-C, which does
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         native.up()
         yield Cluster(native.environment(), native)
     finally:
         native.down(volumes=True)
-        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def docker_cluster() -> Iterator[Cluster]:
+    """The containers that run, left as they are; else new ones with volumes of their own, gone afterwards."""
+    if is_running():
+        docker = ComposeCluster(env_file_values() | dict(os.environ))
+        docker.up()
+        yield Cluster(docker.environment(), docker=docker)
+        return
+    password = {"elasticsearch_password": os.urandom(12).hex()}
+    docker = ComposeCluster(env_file_values() | dict(os.environ) | password, project=TEST_PROJECT)
+    try:
+        docker.up()
+        yield Cluster(docker.environment(), docker=docker)
+    finally:
+        docker.down(volumes=True)
+
+
+@contextmanager
+def lent_cluster() -> Iterator[Cluster]:
+    """The servers that .env names."""
+    settings = load_settings()
+    yield Cluster({
+        "bootstrap_servers": ",".join(settings.bootstrap_servers),
+        "elasticsearch_url": settings.elasticsearch_url,
+        "elasticsearch_user": settings.elasticsearch_user,
+        "elasticsearch_password": settings.elasticsearch_password,
+        "webhdfs_url": settings.webhdfs_url,
+        "hdfs_user": settings.hdfs_user,
+    })  # fmt: skip

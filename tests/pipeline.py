@@ -152,3 +152,11 @@ def wait_until(what: Callable[[], bool], seconds: float = 60) -> None:
     while not what():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.2)
+
+
+def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:
+    """The script ended with exit code 2 and said so much, without a traceback."""
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    for text in said:
+        assert text in done.stderr, done.stderr

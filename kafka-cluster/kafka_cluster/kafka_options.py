@@ -5,6 +5,7 @@ from typing import Any
 
 from kafka.errors import KafkaError, KafkaTimeoutError, UnrecognizedBrokerVersion
 
+from kafka_cluster.broker_diagnosis import advertised_fault, why_no_broker
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 
@@ -52,19 +53,25 @@ def consumer_options(settings: Settings, group: str | None) -> dict[str, Any]:
 
 
 def connect(client: Callable[..., Any], settings: Settings, **options: Any) -> Any:
-    """Build a Kafka client. Raises UserError when no broker answers within 10 s, with the likely causes."""
+    """Build a Kafka client. Raises UserError with cause and cure when no broker answers within 10 s, or when the
+    addresses that the brokers advertise are of no use here."""
     servers = ",".join(settings.bootstrap_servers)
     try:
-        return client(**options)
-    except UnrecognizedBrokerVersion:
+        connected = client(**options)
+    except (KafkaTimeoutError, UnrecognizedBrokerVersion):
         raise UserError(
-            f"{servers} does not speak Kafka's protocol; 2181 is ZooKeeper's port, "
-            "bootstrap_servers wants the brokers'"
-        ) from None
-    except KafkaTimeoutError:
-        raise UserError(
-            f"no Kafka broker answers at {servers}: is the cluster up (python3 kafka-cluster/cluster.py "
-            "status), and are bootstrap_servers and bootstrap_servers_ip right?"
+            f"no Kafka broker answers at {servers}: {why_no_broker(settings.bootstrap_servers)}"
         ) from None
     except KafkaError as error:
         raise UserError(f"can't connect to Kafka at {servers}: {error}") from None
+    if fault := advertised_fault(_brokers(connected)):
+        connected.close()
+        raise UserError(f"Kafka at {servers}: {fault}")
+    return connected
+
+
+def _brokers(client: Any) -> list[tuple[int, str, int]]:
+    """Id, host and port of each broker, as the client has just learned them; none from the producer, which waits."""
+    manager = getattr(client, "_manager", None)  # kafka-python 3.0.12 has no public way that needs no broker
+    brokers = manager.cluster.brokers() if manager else ()
+    return [(broker.node_id, broker.host, broker.port) for broker in brokers]

@@ -53,6 +53,29 @@ def refuse_x() -> None:
     socket.getaddrinfo = guarded
 
 
+def refuse_differing_env_files(root: Path = ROOT) -> None:
+    """Raise UserError where compose would read another `.env`, beside its file, than the scripts.
+
+    `kafka-cluster/.env` is a link to the root's; where git makes no links it is a small text file that names the
+    target, until `cluster.py init` makes it a copy.
+    """
+    env_file, beside = root / ".env", root / "kafka-cluster" / ".env"
+    if beside.is_symlink() or not beside.exists() or is_link_text(beside):
+        return
+    if not env_file.exists():
+        raise UserError(f"{beside} is read by compose only: move it to {env_file}, which both read")
+    if env_file.read_bytes() != beside.read_bytes():
+        raise UserError(
+            f"{env_file} and {beside} differ, and the scripts read the first, compose the other: "
+            "put what you want into the first, delete the other, and run  python3 kafka-cluster/cluster.py init"
+        )
+
+
+def is_link_text(path: Path) -> bool:
+    """True for what git leaves in place of the link where there are no links."""
+    return path.stat().st_size <= len("../.env\r\n") and path.read_text(encoding="utf-8").strip() == "../.env"
+
+
 def set_up_logging(verbose: bool = False) -> None:
     """Log to stderr, a line a message. The clients' own words on a broker that is away need `verbose`."""
     logging.basicConfig(

@@ -13,12 +13,9 @@ from zoneinfo import ZoneInfo
 
 from dotenv.parser import parse_stream
 
-from kafka_cluster.script import ROOT, UserError
+from kafka_cluster.script import ROOT, UserError, refuse_differing_env_files
 
 ENV_FILE = ROOT / ".env"
-COMPOSE_ONLY = {"bind_address"}
-"""Names in `.env` that only docker-compose.yml and cluster.py read."""
-
 DEAD_LETTER_SUFFIX = ".dead-letter"
 _EXTERNAL_PORTS = (9091, 9092, 9093)  # as published in docker-compose.yml
 
@@ -139,6 +136,8 @@ class Settings:
     post_price: float = _setting(0.005, _price, "dollars a post, such as 0.005")
 
     bootstrap_servers_ip: str = _setting("127.0.0.1", _host, "an IP address or a host name")
+    bootstrap_servers_name: str = _setting("", _host, "a host name")
+    bind_address: str = _setting("127.0.0.1", _host, "an IP address of this machine")
     bootstrap_servers: tuple[str, ...] = _setting((), _servers, "host:port,host:port,...")
     topic: str = _setting(
         "tweets", _topic, f"letters, digits, . _ -, not starting with __ or ending in {DEAD_LETTER_SUFFIX}"
@@ -153,7 +152,7 @@ class Settings:
     spill_bytes: int = _setting(1 << 30, _whole_number, "bytes, a whole number")
 
     elasticsearch_url: str = _setting(
-        "http://127.0.0.1:9200", _url, "http://host:port, with user and password in settings of their own"
+        "", _url, "http://host:port, with user and password in settings of their own"
     )
     elasticsearch_user: str = _setting("elastic", _text, "a user name")
     elasticsearch_password: str = _setting("", _text, "its password", secret=True)
@@ -165,16 +164,21 @@ class Settings:
     kibana_url: str = _setting("http://127.0.0.1:5601", _url, "http://host:port")
     time_zone: str = _setting("UTC", _time_zone, "a name such as Asia/Seoul or Europe/Berlin")
 
-    webhdfs_url: str = _setting("http://127.0.0.1:9870", _url, "http://host:port")
+    webhdfs_url: str = _setting("", _url, "http://host:port")
     hdfs_user: str = _setting("hadoop", _text, "a user name")
     hdfs_root: str = _setting("/tweets", _path, "an absolute path such as /tweets")
     hdfs_flush_seconds: float = _setting(30.0, _seconds, "seconds, above 0")
     hdfs_flush_bytes: int = _setting(16 << 20, _whole_number, "bytes, a whole number")
 
     def __post_init__(self) -> None:
-        if not self.bootstrap_servers:
-            external = tuple(f"{self.bootstrap_servers_ip}:{port}" for port in _EXTERNAL_PORTS)
-            object.__setattr__(self, "bootstrap_servers", external)
+        brokers = self.bootstrap_servers_name or self.bootstrap_servers_ip
+        for name, default in {
+            "bootstrap_servers": tuple(f"{brokers}:{port}" for port in _EXTERNAL_PORTS),
+            "elasticsearch_url": f"http://{self.bind_address}:9200",
+            "webhdfs_url": f"http://{self.bind_address}:9870",
+        }.items():
+            if not getattr(self, name):
+                object.__setattr__(self, name, default)
 
     @property
     def dead_letter_topic(self) -> str:
@@ -217,6 +221,7 @@ def is_placeholder(value: str) -> bool:
 
 
 def _read_env_file(env_file: Path) -> tuple[dict[str, str], list[str]]:
+    refuse_differing_env_files(env_file.parent)
     try:
         with env_file.open(encoding="utf-8-sig") as stream:
             bindings = list(parse_stream(stream))
@@ -225,7 +230,7 @@ def _read_env_file(env_file: Path) -> tuple[dict[str, str], list[str]]:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"can't read {env_file}: {error}") from None
     values, faults = {}, []
-    known = _FIELDS.keys() | COMPOSE_ONLY
+    known = _FIELDS.keys()
     for binding in bindings:
         if binding.error:
             faults.append(f"line {binding.original.line} is no NAME=value")

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
-from kafka.errors import InvalidReplicationFactorError, KafkaError, TopicAlreadyExistsError
+from kafka.errors import (
+    InvalidReplicationFactorError,
+    KafkaConnectionError,
+    KafkaError,
+    TopicAlreadyExistsError,
+)
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from kafka_cluster.kafka_options import MAX_REQUEST_BYTES, client_options, connect
 from kafka_cluster.script import UserError
@@ -26,6 +32,16 @@ class Topic:
     partitions: int
     replication: int
     config: Mapping[str, str]
+
+
+class MissingTopic(UserError):
+    """There is no such topic, or no more."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"there is no topic {name}: the producer makes it when it starts (python3 kafka-producer/producer.py); "
+            "or is another one meant, by the setting topic?"
+        )
 
 
 def wanted_topics(settings: Settings) -> list[Topic]:
@@ -48,13 +64,16 @@ def ensure_topics(settings: Settings) -> list[str]:
 
     Raises UserError where a topic can't be made, or where its settings would lose or reorder tweets.
     """
-    warnings = []
+    warnings, servers = [], ",".join(settings.bootstrap_servers)
     with admin_client(settings) as admin:
         for wanted in wanted_topics(settings):
-            if topic_id(admin, wanted.name) is None:
-                _create(admin, wanted)
-            actual = _describe(admin, wanted.name)
-            fatal, mild = compare(wanted, actual, ",".join(settings.bootstrap_servers))
+            try:
+                if topic_id(admin, wanted.name) is None:
+                    _create(admin, wanted)
+                actual = _describe(admin, wanted.name)
+            except KafkaError as error:
+                raise UserError(f"Kafka at {servers} does not get ready: {error}") from None
+            fatal, mild = compare(wanted, actual, servers)
             if fatal:
                 raise UserError(f"topic {wanted.name} must not be used: " + "; ".join(fatal))
             warnings += mild
@@ -96,6 +115,16 @@ def compare(wanted: Topic, actual: Topic, servers: str) -> tuple[list[str], list
     return fatal, mild
 
 
+# A broker that has just died is still among those that the client asks, for some seconds: ask another.
+_ask_again = retry(
+    retry=retry_if_exception_type(KafkaConnectionError),
+    stop=stop_after_delay(10),
+    wait=wait_fixed(0.3),
+    reraise=True,
+)
+
+
+@_ask_again
 def topic_id(admin: KafkaAdminClient, name: str) -> str | None:
     """The id that the brokers gave this topic when it was made; None where there is no such topic.
 
@@ -109,13 +138,24 @@ def topic_id(admin: KafkaAdminClient, name: str) -> str | None:
 
 
 def wait_for_topic_id(admin: KafkaAdminClient, name: str) -> str:
-    """As `topic_id`, but asks for 15 s: a broker that has just been started knows no topic yet. Raises UserError."""
+    """As `topic_id`, but asks for 15 s: a broker that has just been started knows no topic yet. Raises MissingTopic."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while (id_ := topic_id(admin, name)) is None:
         if time.monotonic() > deadline:
-            raise UserError(f"there is no topic {name}")
+            raise MissingTopic(name)
         time.sleep(0.3)
     return id_
+
+
+def raise_if_topic_is_gone(settings: Settings) -> None:
+    """Raise MissingTopic where the brokers answer and know no such topic; brokers that are away are no reason."""
+    try:
+        with admin_client(settings) as admin:
+            wait_for_topic_id(admin, settings.topic)
+    except MissingTopic:
+        raise
+    except (UserError, KafkaError):
+        return
 
 
 @contextlib.contextmanager
@@ -128,6 +168,7 @@ def admin_client(settings: Settings) -> Iterator[KafkaAdminClient]:
         admin.close()
 
 
+@_ask_again
 def _describe(admin: KafkaAdminClient, name: str) -> Topic:
     """The topic as it is; waits until the broker that is asked has heard of one that was made just now."""
     resource = ConfigResource(ConfigResourceType.TOPIC, name)
@@ -158,7 +199,14 @@ def _create(admin: KafkaAdminClient, topic: Topic) -> None:
             return
         except InvalidReplicationFactorError:  # a broker that has just been started has not joined yet
             if time.monotonic() > deadline:
-                raise UserError(f"can't make the topic {topic.name}: fewer than 3 brokers are up") from None
+                raise UserError(
+                    f"can't make the topic {topic.name}: fewer than 3 brokers have joined the cluster; see which one "
+                    "is missing (python3 kafka-cluster/cluster.py status) and start it (... start NAME)"
+                ) from None
             time.sleep(0.5)
+        except KafkaConnectionError as error:
+            if time.monotonic() > deadline:
+                raise UserError(f"can't make the topic {topic.name}: {error}") from None
+            time.sleep(0.3)
         except KafkaError as error:
             raise UserError(f"can't make the topic {topic.name}: {type(error).__name__}") from None

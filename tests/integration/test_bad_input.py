@@ -9,15 +9,8 @@ from kafka.admin import KafkaAdminClient
 
 from kafka_cluster.kafka_options import client_options
 from kafka_cluster.script import ROOT
-from pipeline import Pipeline
+from pipeline import Pipeline, refused
 from sample import tweet_lines
-
-
-def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    for text in said:
-        assert text in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize(
@@ -40,12 +33,6 @@ def test_one_clear_line(
 ) -> None:
     (pipeline.folder / "t.jsonl").write_bytes(tweet_lines(1)[0])
     refused(pipeline.run(script, *args, **variables), said)
-
-
-def test_zookeepers_port_given_as_a_broker(pipeline: Pipeline) -> None:
-    port = int(pipeline.settings.bootstrap_servers[0].rpartition(":")[2]) - 9091 + 2181
-    done = pipeline.run("audit.py", bootstrap_servers=f"127.0.0.1:{port}")
-    refused(done, f"127.0.0.1:{port}", "bootstrap_servers")
 
 
 def test_a_topic_that_would_lose_tweets_is_refused(pipeline: Pipeline) -> None:

@@ -1,4 +1,4 @@
-"""The native launcher with real servers: a cluster of its own, beside the one that the other tests use."""
+"""The verbs of cluster.py on the servers of the session; what only processes do is skipped in containers."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ SCRIPT = str(ROOT / "kafka-cluster" / "cluster.py")
 def run(cluster: Any, *args: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, SCRIPT, *args, "--port-offset", str(cluster.offset)]
     return subprocess.run(
-        command, env=os.environ | cluster.env, capture_output=True, text=True, timeout=120, check=False
+        command, env=os.environ | cluster.env, capture_output=True, text=True, timeout=150, check=False
     )
 
 

@@ -7,10 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from compose_cluster import ComposeCluster
 from compose_file import load_services
 from env_file import make_env_file
 from kafka_cluster.script import ROOT, UserError
-from kafka_cluster.settings import load_settings
+from kafka_cluster.settings import env_file_values, load_settings
+from native_cluster import NativeCluster
+
+SEED = """access_token = "[twitter access token]"
+bootstrap_servers_ip = "[localhost ip addr]"
+"""
 
 
 @pytest.fixture
@@ -34,9 +40,26 @@ def test_it_writes_a_file_that_only_its_owner_reads_with_a_password_of_its_own(c
 
 
 def test_it_never_touches_a_file_that_is_there(checkout: Path) -> None:
-    (checkout / ".env").write_text("api_key = mine\n")
+    mine = "api_key = mine\nelasticsearch_password = mine\n"
+    (checkout / ".env").write_text(mine)
     assert "is there already" in make_env_file(checkout)
-    assert (checkout / ".env").read_text() == "api_key = mine\n"
+    assert (checkout / ".env").read_text() == mine
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (SEED, "bootstrap_servers_ip in .env is still the example's, .localhost ip addr.: put an IP address"),
+        ("bind_address='[x]'\n", "bind_address in .env is still the example's"),
+        ('elasticsearch_password = "[a password]"\n', "elasticsearch_password in .env is still"),
+        ("api_key = mine\n", "has no elasticsearch_password: add the line"),
+        ("elasticsearch_password =\n", "has no elasticsearch_password: add the line"),
+    ],
+)
+def test_a_file_that_can_not_be_started_with_is_refused_by_name(checkout: Path, text: str, said: str) -> None:
+    (checkout / ".env").write_text(text)
+    with pytest.raises(UserError, match=said):
+        make_env_file(checkout)
 
 
 def test_where_links_are_no_links_it_copies_and_refuses_two_that_differ(
@@ -52,9 +75,20 @@ def test_where_links_are_no_links_it_copies_and_refuses_two_that_differ(
     monkeypatch.setattr(Path, "symlink_to", no_links)
     make_env_file(checkout)
     assert link.read_text() == (checkout / ".env").read_text()
+    make_env_file(checkout)
+    load_settings(checkout / ".env", {})
     (checkout / ".env").write_text("topic = other\n")
-    with pytest.raises(UserError, match="differ"):
-        make_env_file(checkout)
+    for start in (lambda: make_env_file(checkout), lambda: load_settings(checkout / ".env", {})):
+        with pytest.raises(UserError, match="differ, and the scripts read the first, compose the other"):
+            start()
+
+
+def test_a_file_beside_the_compose_file_alone_is_not_what_the_scripts_read(checkout: Path) -> None:
+    beside = checkout / "kafka-cluster" / ".env"
+    beside.unlink()
+    beside.write_text("elasticsearch_password = x\n")
+    with pytest.raises(UserError, match="is read by compose only: move it to"):
+        load_settings(checkout / ".env", {})
 
 
 def test_it_needs_nothing_but_python(checkout: Path) -> None:
@@ -70,11 +104,15 @@ def test_it_needs_nothing_but_python(checkout: Path) -> None:
     assert "pip install -r requirements.txt -r kafka-cluster/requirements-native.txt" in other.stderr
 
 
-def test_the_example_alone_is_refused_by_name() -> None:
-    text = (ROOT / ".env.example").read_text(encoding="utf-8")
-    assert 'elasticsearch_password = "[a password]"' in text
-    from native_cluster import NativeCluster
+def test_the_example_alone_asks_for_its_one_value() -> None:
+    example = env_file_values(ROOT / ".env.example")
+    assert example["elasticsearch_password"] == ""
+    with pytest.raises(UserError, match="elasticsearch_password is not set: put one into"):
+        load_services(example)
+    assert load_services(example | {"elasticsearch_password": "x"})
 
-    with pytest.raises(UserError, match="elasticsearch_password"):
-        NativeCluster({"elasticsearch_password": "[a password]"})
-    assert load_services({"elasticsearch_password": "x"})
+
+def test_brackets_are_refused_by_name_before_a_server_starts() -> None:
+    for make in (NativeCluster, ComposeCluster):
+        with pytest.raises(UserError, match=r"bootstrap_servers_ip in \.env is still the example's"):
+            make({"elasticsearch_password": "x", "bootstrap_servers_ip": "[localhost ip addr]"})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kafka_cluster.script import ROOT
-from kafka_cluster.settings import COMPOSE_ONLY, Settings
+from kafka_cluster.settings import Settings
 
 ROOMS = ("kafka-cluster", "kafka-producer", "kafka-consumer", "kibana-dashboards")
 MODULES = {room: {path.stem: path for path in (ROOT / room).glob("*.py")} for room in ROOMS}
@@ -58,7 +58,7 @@ def test_module_names_are_unique_and_shadow_no_library() -> None:
 def test_every_setting_is_explained_in_the_example_and_every_example_is_a_setting() -> None:
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
     shown = set(re.findall(r"^#? ?([a-z_]+) ?=", text, re.M))
-    assert shown == set(Settings.__dataclass_fields__) | COMPOSE_ONLY
+    assert shown == set(Settings.__dataclass_fields__)
 
 
 def test_no_secret_and_no_jar_is_in_git() -> None:

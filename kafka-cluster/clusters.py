@@ -1,0 +1,62 @@
+"""What both ways to run the servers have in common, as the verbs of cluster.py use it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class ServerState:
+    """One server, now."""
+
+    name: str
+    address: str
+    place: str
+    """The pid of its process, or the short id of its container; empty where it does not run."""
+    resident_bytes: int
+    health: str
+    well: bool
+
+
+class Cluster(Protocol):
+    """The servers of one checkout, as processes or in containers."""
+
+    def up(self) -> dict[str, float]:
+        """Start what does not run, wait until all takes writes; the seconds of each phase. Raises UserError."""
+
+    def down(self, volumes: bool = False) -> None:
+        """End all servers; with `volumes` their data too."""
+
+    def kill(self, name: str) -> None:
+        """End one server at once; it stays down."""
+
+    def start(self, name: str) -> None:
+        """Start it again, and wait until it is ready."""
+
+    def states(self) -> list[ServerState]:
+        """All servers."""
+
+    def log_command(self, name: str, follow: bool) -> list[str]:
+        """The command that prints a server's output."""
+
+    def environment(self) -> dict[str, str]:
+        """The variables that lead the scripts to this cluster, the password included."""
+
+    def hints(self) -> list[str]:
+        """What the person who started it should know: where to look, what is open."""
+
+
+def brokers_at(host: str, offset: int = 0) -> str:
+    """`bootstrap_servers` for the three external ports."""
+    return ",".join(f"{host}:{9091 + number + offset}" for number in range(3))
+
+
+def environment_at(brokers: str, host: str, offset: int, variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables that lead the scripts to the servers at `host`; `variables` holds the password."""
+    return {
+        "bootstrap_servers": brokers,
+        "elasticsearch_url": f"http://{host}:{9200 + offset}",
+        "webhdfs_url": f"http://{host}:{9870 + offset}",
+        "elasticsearch_user": "elastic",
+        "elasticsearch_password": variables["elasticsearch_password"],
+    }

@@ -1,0 +1,95 @@
+"""What Docker knows of this checkout's containers, and the compose that is there."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from compose_file import COMPOSE_FILE
+from kafka_cluster.script import UserError
+
+FOLDER = COMPOSE_FILE.parent
+SETUP = "kibana-setup"
+"""The one service that ends by itself."""
+_LABEL = "com.docker.compose."
+
+
+def compose_command() -> list[str]:
+    """`docker compose` or `docker-compose`, whichever is there; of two, the one that made the containers: another
+    would make them anew. Raises UserError where there is neither, or no Docker."""
+    there = []
+    if shutil.which("docker") and not docker("compose", "version").returncode:
+        there.append(["docker", "compose"])
+    if shutil.which("docker-compose"):
+        there.append(["docker-compose"])
+    if not there:
+        raise UserError(
+            "neither docker compose nor docker-compose is there: install Docker, or leave out --docker"
+        )
+    old = any(_label(container, "version").startswith("1.") for container in containers().values())
+    return there[-1] if old else there[0]
+
+
+def containers() -> dict[str, dict[str, Any]]:
+    """The containers of this checkout by service, as `docker inspect` shows them; none where Docker is not there."""
+    if not shutil.which("docker"):
+        return {}
+    listed = docker("ps", "-aq", "--no-trunc", "--filter", f"label={_LABEL}project.working_dir")
+    ids = listed.stdout.split()
+    found = json.loads(docker("inspect", *ids).stdout or "[]") if ids else []
+    found.sort(key=lambda container: container["State"]["Running"])  # of two by one name the one that runs
+    return {_label(container, "service"): container for container in found if _is_ours(container)}
+
+
+def is_running() -> bool:
+    """True if a server of this checkout runs in a container."""
+    return any(container["State"]["Running"] for container in containers().values())
+
+
+def running_project() -> str | None:
+    """The name under which compose knows this checkout's containers; None where there are none."""
+    return next((_label(container, "project") for container in containers().values()), None)
+
+
+def _label(container: dict[str, Any], name: str) -> str:
+    return container["Config"]["Labels"].get(f"{_LABEL}{name}", "")
+
+
+def _is_ours(container: dict[str, Any]) -> bool:
+    """Of this checkout, and no `compose run`."""
+    same = Path(_label(container, "project.working_dir")).resolve() == FOLDER
+    return same and _label(container, "oneoff") != "True"
+
+
+def health(container: dict[str, Any]) -> str:
+    """In words; `ready` is a healthy server, `done` a set-up that has ended well."""
+    state = container["State"]
+    if state["Paused"]:
+        return "frozen"
+    if not state["Running"]:
+        done = _label(container, "service") == SETUP and state["Status"] == "exited"
+        return "done" if done and state["ExitCode"] == 0 else "down"
+    said = state.get("Health", {}).get("Status", "running")
+    return {"healthy": "ready", "unhealthy": "runs, does not answer"}.get(said, said)
+
+
+def memory(ids: list[str]) -> dict[str, int]:
+    """Resident bytes of running containers, by id."""
+    if not ids:
+        return {}
+    shown = docker("stats", "--no-stream", "--no-trunc", "--format", "{{.ID}} {{.MemUsage}}", *ids).stdout
+    sizes = re.findall(r"(?m)^(\w+) ([\d.]+)([KMG]?)i?B", shown)
+    unit = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
+    return {id_: int(float(number) * unit[prefix]) for id_, number, prefix in sizes}
+
+
+def last_line(id_: str) -> str:
+    """What a container printed last."""
+    return (docker("logs", "--tail", "1", id_).stdout.strip() or "the set-up of Kibana failed")[:300]
+
+
+def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """One call of the docker command, to its end."""
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)

@@ -1,0 +1,85 @@
+"""What is refused before Docker is asked, and how containers' states are read."""
+
+from typing import Any
+
+import pytest
+
+from compose_cluster import ComposeCluster, check_addresses, check_password
+from docker_containers import health
+from kafka_cluster.script import UserError
+from kafka_cluster.settings import Settings
+
+PASSWORD = {"elasticsearch_password": "secret-7"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        (
+            "bootstrap_servers_ip",
+            "localhost",
+            "127.0.0.1; a host name for clients goes into bootstrap_servers_name",
+        ),
+        ("bootstrap_servers_ip", "brokers.example", "Docker binds it, so give an IPv4 address"),
+        ("bootstrap_servers_ip", "0.0.0.0", "to which no client can be sent"),  # noqa: S104
+        ("bind_address", "myhost", "Docker binds it, so give an IPv4 address"),
+        ("bind_address", "0.0.0.0", "to which no client can be sent"),  # noqa: S104
+    ],
+)
+def test_an_address_that_docker_can_not_bind_is_refused(name: str, value: str, said: str) -> None:
+    with pytest.raises(UserError, match=f"{name} is {value}.*{said}"):
+        check_addresses({name: value})
+
+
+def test_addresses_that_can_be_bound_pass() -> None:
+    check_addresses({"bootstrap_servers_ip": "192.168.1.7", "bind_address": ""})
+
+
+@pytest.mark.parametrize(
+    "password", ["short", "pa$$word", "two words", 'quo"ted', "with#hash", "back\\slash"]
+)
+def test_a_password_that_compose_reads_otherwise_is_refused(password: str) -> None:
+    with pytest.raises(UserError, match="at least 6 letters"):
+        check_password(password)
+
+
+def test_what_is_open_is_said_with_its_ports() -> None:
+    closed = ComposeCluster(PASSWORD).hints()
+    assert len(closed) == 1 and "user elastic; the password stands in .env" in closed[0]
+    brokers = ComposeCluster(PASSWORD | {"bootstrap_servers_ip": "192.168.1.7"}).hints()[1:]
+    assert len(brokers) == 1 and "9091, 9092, 9093 are open on 192.168.1.7" in brokers[0]
+    others = ComposeCluster(PASSWORD | {"bind_address": "192.168.1.7"}).hints()[1:]
+    assert len(others) == 1
+    for opened in ("ZooKeeper 2181", "9870", "9864, 9865, 9866", "Elasticsearch 9200", "Kibana 5601"):
+        assert opened in others[0]
+    assert "secret-7" not in "".join(closed + brokers + others)
+
+
+def test_the_scripts_find_what_is_published_elsewhere() -> None:
+    moved = {"bootstrap_servers_ip": "192.168.1.7", "bind_address": "192.168.1.8"}
+    found = ComposeCluster(PASSWORD | moved).environment()
+    settings = Settings(**moved)
+    assert found["bootstrap_servers"] == ",".join(settings.bootstrap_servers)
+    assert found["elasticsearch_url"] == settings.elasticsearch_url == "http://192.168.1.8:9200"
+    assert found["webhdfs_url"] == settings.webhdfs_url == "http://192.168.1.8:9870"
+    named = Settings(bootstrap_servers_ip="192.168.1.7", bootstrap_servers_name="brokers.example")
+    assert named.bootstrap_servers[0] == "brokers.example:9091"
+
+
+@pytest.mark.parametrize(
+    ("service", "state", "said"),
+    [
+        ("kafka1", {"Running": True, "Health": {"Status": "healthy"}}, "ready"),
+        ("kafka1", {"Running": True, "Health": {"Status": "starting"}}, "starting"),
+        ("kafka1", {"Running": True, "Health": {"Status": "unhealthy"}}, "runs, does not answer"),
+        ("kafka1", {"Running": True, "Paused": True, "Health": {"Status": "healthy"}}, "frozen"),
+        ("kafka1", {"Running": False, "Status": "exited", "ExitCode": 0}, "down"),
+        ("kibana-setup", {"Running": True}, "running"),
+        ("kibana-setup", {"Running": False, "Status": "exited", "ExitCode": 0}, "done"),
+        ("kibana-setup", {"Running": False, "Status": "exited", "ExitCode": 1}, "down"),
+        ("kibana-setup", {"Running": False, "Status": "created", "ExitCode": 0}, "down"),
+    ],
+)
+def test_a_container_s_health_in_words(service: str, state: dict[str, Any], said: str) -> None:
+    labels = {"com.docker.compose.service": service}
+    assert health({"State": {"Paused": False} | state, "Config": {"Labels": labels}}) == said
