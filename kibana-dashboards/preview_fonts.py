@@ -31,7 +31,7 @@ FILES = {
     (JAPANESE, 400): ("matplotlib_fontja", "fonts/ipaexg.ttf"),
     (REST, 400): ("matplotlib", "mpl-data/fonts/ttf/DejaVuSans.ttf"),
 }
-ALWAYS = "".join(map(chr, range(32, 127))) + "…–·→▲▼∞"
+ALWAYS = "".join(map(chr, (*range(32, 127), *range(161, 256)))) + "…–→▲▼∞"
 
 
 class Fonts:

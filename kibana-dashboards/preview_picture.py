@@ -18,7 +18,7 @@ from saved_objects import Panel
 
 MARGIN, HEADER, FOOTER = 24, 68, 44
 SCALE = 1.5
-LINE, CELL = 30.5, 13
+LINE, CELL = 28, 13
 """The height of a table's row and the size of its text."""
 COLUMN_GAP = 16
 
@@ -202,7 +202,7 @@ def _table(cells: Cells, inside: Box, pen: Pen) -> str:
         for left, width, numeric, cell in zip(lefts, widths, cells.numeric, row, strict=True):
             x = left + width if numeric else left
             colour = "link" if cell.link else "text"
-            parts.append(pen.text(x, y + 20, cell.text, CELL, colour, room=width, end=numeric))
+            parts.append(pen.text(x, y + 18.5, cell.text, CELL, colour, room=width, end=numeric))
         y += LINE
     return "".join(parts)
 

@@ -127,10 +127,12 @@ def _line_or_area(kind: str, points: int) -> Json:
 def _time_axis(points: Sequence[Json], x: Column, canvas: Canvas) -> Json:
     moments = [point["x"] for point in points] or [0]
     seconds = (max(moments) - min(moments)) / 1000 + x.seconds
-    form = "%H:%M:%S" if seconds <= 660 else "%H:%M" if seconds <= 172_800 else "%b %-d"
+    ticks = max(3, canvas.width // 110)
+    # below 42 s from tick to tick Vega takes 30 s, above it a minute
+    form = "%H:%M:%S" if seconds / ticks < 42 else "%H:%M" if seconds <= 172_800 else "%b %-d"
     return {
         "field": "x", "type": "temporal", "scale": {"type": "utc", "nice": False}, "title": None,
-        "axis": {"format": form, "grid": False, "tickCount": max(3, canvas.width // 110), "labelFlush": False,
+        "axis": {"format": form, "grid": False, "tickCount": ticks, "labelFlush": False,
                  "labelOverlap": True, "domain": True},
     }  # fmt: skip
 
