@@ -5,6 +5,7 @@ demo   start the cluster, send a simulated stream through both groups, audit, dr
 test   unit tests, then integration tests on a cluster of their own
 down   end the cluster of the demo; with --volumes its data too
 check  ruff and mypy
+bench  both groups beside what their servers take at most: records a second, CPU seconds, memory
 
 demo and down use the cluster in containers where it runs; with --docker demo starts it.
 """
@@ -43,14 +44,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("verb", choices=("demo", "test", "down", "check"))
+    parser.add_argument("verb", choices=("demo", "test", "down", "check", "bench"))
     args, rest = parser.parse_known_args()
     for name in ("SIGTERM", "SIGHUP"):  # a closed terminal must leave no consumer behind
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
     if sys.version_info < (3, 11):  # noqa: UP036 - said in words where an older Python gets this far
         raise Failed(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}")
-    return {"demo": demo, "test": test, "down": down, "check": check}[args.verb](rest)
+    return {"demo": demo, "test": test, "down": down, "check": check, "bench": bench}[args.verb](rest)
 
 
 # installing
@@ -187,6 +188,11 @@ The cluster is still up. Where to look next:
 def test(arguments: list[str]) -> int:
     install(TEST_REQUIREMENTS)
     return call([str(PYTHON), "-m", "pytest", *arguments])
+
+
+def bench(arguments: list[str]) -> int:
+    install(TEST_REQUIREMENTS)
+    return call([str(PYTHON), "-m", "pytest", "-s", "-q", "tests/benchmarks", *arguments])
 
 
 def down(arguments: list[str]) -> int:

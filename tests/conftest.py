@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import hypothesis
 import psutil
@@ -14,6 +15,7 @@ from docker_containers import is_running
 from kafka_cluster.script import NEVER_CONTACT_X, refuse_x
 from kafka_cluster.settings import env_file_values, load_settings
 from native_cluster import NativeCluster, free_offset
+from pipeline import Pipeline
 
 # No test, and no process of one, can reach X.
 os.environ[NEVER_CONTACT_X] = "1"
@@ -147,3 +149,13 @@ def lent_cluster() -> Iterator[Cluster]:
         "webhdfs_url": settings.webhdfs_url,
         "hdfs_user": settings.hdfs_user,
     })  # fmt: skip
+
+
+@pytest.fixture
+def pipeline(cluster: Cluster, tmp_path: Path) -> Iterator[Pipeline]:
+    """A pipeline of the test's own on the one cluster of the session, removed afterwards."""
+    pipeline = Pipeline(cluster.env, tmp_path)
+    try:
+        yield pipeline
+    finally:
+        pipeline.tidy()
