@@ -10,7 +10,8 @@ from lens_panels import Panel, chart, documents, markdown, metric
 VIEW, TIME = "pipeline-events", "@timestamp"
 TWEETS, TWEETS_TIME = "tweets", "created_at"
 HEADER = """X → producer → Kafka → group A → Elasticsearch, and Kafka → group B → HDFS. The producer and group A write \
-these figures every few seconds while they run; where there are none, they did not. `audit.py` is the exact account."""
+these figures every few seconds while they run; where there are none, they did not. `audit.py` is the \
+exact account."""
 
 
 def health_dashboard() -> list[Json]:

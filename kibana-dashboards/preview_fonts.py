@@ -1,7 +1,9 @@
 """Fonts that draw Korean and Japanese, cut down to the characters that are shown: for the page and the picture."""
 
+import atexit
 import base64
 import io
+import shutil
 import tempfile
 import unicodedata
 from collections.abc import Iterable
@@ -52,6 +54,7 @@ class Fonts:
     def register(self) -> None:
         """Make vl_convert draw with these fonts; for the whole process."""
         folder = Path(tempfile.mkdtemp(prefix="preview-fonts-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
         for (family, weight), file in self._files.items():
             (folder / f"{family}-{weight}.ttf").write_bytes(file)
         vl_convert.register_font_directory(str(folder))

@@ -11,8 +11,8 @@ from lens_panels import Panel, chart, documents, donut, heatmap, markdown, metri
 VIEW, TIME = "tweets", "created_at"
 BEFORE = "period before"
 HEADER = """What the stream brought into Kafka and group A indexed, in the time range above: the tweets that the rules \
-match, not all of X. Each tweet counts once, however often it was delivered. A retweet shows its original's \
-text and tags."""
+match, not all of X. Each tweet counts once, however often it was delivered. A retweet shows its \
+original's text and tags."""
 FOLLOWERS = [
     (0, 100, "under 100"), (100, 1_000, "100 to 999"), (1_000, 10_000, "1,000 to 9,999"),
     (10_000, 100_000, "10,000 to 99,999"), (100_000, None, "100,000 and more"),
