@@ -37,7 +37,7 @@ class ElasticsearchSink:
     """Creates documents with `_bulk`; a tweet that is there already (409) is as good as created."""
 
     name, verb, fenced, workers = "elasticsearch", "indexed", False, 2
-    flush_bytes, flush_seconds, max_write_bytes = 2 << 20, 0.5, 4 << 20
+    flush_bytes, flush_seconds, max_write_bytes = 6 << 20, 1.0, 4 << 20
 
     def __init__(self, settings: Settings, client: Elasticsearch, dead_letters: DeadLetters) -> None:
         self._client, self._dead_letters = client, dead_letters

@@ -34,12 +34,13 @@ class Claim:
 
 
 class HdfsSink:
-    """Appends records to the archive. One worker: bodies are up to `hdfs_flush_bytes` each."""
+    """Appends records to the archive. One worker: bodies are up to half of `hdfs_flush_bytes` each."""
 
     name, verb, fenced, workers = "hdfs", "stored", True, 1
 
     def __init__(self, settings: Settings, topic_id: str, current_topic_id: Callable[[], str | None]) -> None:
-        self.flush_bytes = self.max_write_bytes = settings.hdfs_flush_bytes
+        self.flush_bytes = settings.hdfs_flush_bytes
+        self.max_write_bytes = max(1, settings.hdfs_flush_bytes // 2)  # bounds the body in memory
         self.flush_seconds = settings.hdfs_flush_seconds
         self._client = HdfsClient(settings.webhdfs_url, settings.hdfs_user)
         self._current_topic_id = current_topic_id

@@ -21,7 +21,6 @@ POLL_MS = 100
 KAFKA_TIMEOUT_MS = 3_000  # of what we ask in the poll thread; the client's own default is up to 305 s
 COMMIT_SECONDS = 1.0
 REPORT_SECONDS = 5.0
-BUFFERED_FLUSHES = 3  # pause fetching when so many flushes' worth of bytes is held
 DRAIN_SECONDS = 10.0
 BEYOND_END_TRIES = 8
 
@@ -218,7 +217,7 @@ class PollLoop:
 
     def _hold_back(self) -> None:
         held = sum(lane.waiting_bytes + lane.writing_bytes for lane in self._lanes.values())
-        limit = self._sink.flush_bytes * BUFFERED_FLUSHES
+        limit = self._sink.flush_bytes + self._sink.workers * self._sink.max_write_bytes
         active = [lane.tp for lane in self._lanes.values() if lane.active]
         if held > limit and not self._paused:
             self._consumer.pause(*active)

@@ -46,7 +46,7 @@ def consumer_options(settings: Settings, group: str | None) -> dict[str, Any]:
         "session_timeout_ms": int(settings.session_timeout_seconds * 1000),
         "heartbeat_interval_ms": int(settings.session_timeout_seconds * 1000 / 5),
         "metadata_max_age_ms": 30_000,
-        "max_partition_fetch_bytes": 4 << 20,
+        "max_partition_fetch_bytes": 1 << 20,
         "max_poll_records": 2_000,
         "allow_auto_create_topics": False,
     }
