@@ -7,6 +7,11 @@ up           start all servers; done when each takes a write      down [--volume
 status       servers, topics, lag of the consumer groups          logs NAME [-f]    what a server printed
 kill NAME    end one server at once, to see what happens          start NAME        start it again
 env          the variables that lead the scripts to this cluster
+
+  cluster.py init && cluster.py up          everything from nothing
+  cluster.py kill kafka2                    what does a dead broker do? see it in  cluster.py status
+  cluster.py up --port-offset 1000          a second cluster beside the first
+  cluster.py logs elasticsearch -f
 """
 
 import argparse

@@ -2,6 +2,9 @@
 """Compare what is in the topic with what is in Elasticsearch and in HDFS.
 
 Exit code 0 when all agree, 1 when something is missing or doubled, 3 when a group has not read everything yet.
+
+  consumer.py --until-caught-up && audit.py
+  audit.py --json | python3 -m json.tool
 """
 
 import argparse

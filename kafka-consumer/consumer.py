@@ -2,6 +2,10 @@
 """Read the topic of tweets: group A indexes them into Elasticsearch, group B appends them to HDFS.
 
 Without --group both groups run, one process each; start more processes of a group to share the partitions.
+
+  consumer.py                                               until Ctrl-C
+  consumer.py --until-caught-up                             what is in the topic now, then end
+  consumer.py --group elasticsearch --from-beginning        after the index was deleted, say
 """
 
 import argparse
