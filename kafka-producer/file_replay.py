@@ -17,11 +17,15 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line without its end; `size` is its whole length in bytes, of which `content` may hold less."""
+    """A line without its end; `size` is its whole length in bytes, of which `content` may hold less.
+
+    `source`: where it came from, if not from where the others did.
+    """
 
     number: int
     content: bytes
     size: int
+    source: str | None = None
 
 
 def open_lines(name: str) -> BinaryIO:
