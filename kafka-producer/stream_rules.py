@@ -113,10 +113,10 @@ def compare(client: tweepy.StreamingClient, wanted: list[Rule]) -> Difference:
 def refusals(client: tweepy.StreamingClient, rules: list[Rule]) -> list[str]:
     """What X says of those rules that it would refuse; changes nothing. Raises UserError."""
     with _asking():
-        return _add(client, rules, dry_run=True)
+        return _add(client, rules, dry_run="true")  # tweepy would send a bool as "True"
 
 
-def _add(client: tweepy.StreamingClient, rules: list[Rule], **options: bool) -> list[str]:
+def _add(client: tweepy.StreamingClient, rules: list[Rule], **options: str) -> list[str]:
     refused = []
     for part in _parts(rules):
         answer = client.add_rules([tweepy.StreamRule(rule.value, rule.tag) for rule in part], **options)
