@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from kafka_cluster.message import header, tweet_record
@@ -201,9 +202,7 @@ def test_search_that_kafka_has_not_acknowledged_is_read_again(pipeline: Pipeline
         assert done.returncode == 0, done.stderr
     keys = sorted({int(record.key) for record in pipeline.topic_records()})
     born = [(key >> 22) / 1000 + 1_288_834_974.657 for key in keys]
-    assert born[-1] > newest - 2 and max(b - a for a, b in zip(born, born[1:], strict=False)) < 0.5, (
-        "none is missing"
-    )
+    assert born[-1] > newest - 2 and max(b - a for a, b in pairwise(born)) < 0.5, "none is missing"
 
 
 def test_asked_to_end_while_kafka_is_away_it_ends_within_two_seconds(
