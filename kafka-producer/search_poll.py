@@ -22,7 +22,7 @@ from x_session import X_URL, bearer_token, what_the_keys_allow
 log = logging.getLogger(__name__)
 
 FLUSH_SECONDS = (
-    1.0  # what is not acknowledged then is searched again: whoever asks us to end waits 2 s at most
+    0.5  # what is not acknowledged then is searched again: whoever asks us to end waits 2 s at most
 )
 ACKNOWLEDGED_SECONDS = 0.25
 
@@ -104,6 +104,8 @@ class SearchPoll:
             place = place.after_page(page_ids(page))
             self._state.put(rule.value, place.as_json())
         self._state.put(rule.value, place.after_round().as_json())
+        if kept.until_id:  # an earlier run's round was ended; what is newer comes now
+            self._round(rule)
 
     def _room(self) -> int:
         return self._settings.max_posts - self._ingest.counts.read

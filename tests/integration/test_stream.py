@@ -372,6 +372,7 @@ def test_the_guard_bites_on_stream(tmp_path: Path) -> None:
     rules = tmp_path / "rules.txt"
     rules.write_text("a: kafka\n")
     env = {"never_contact_x": "1", "api_key": "k", "api_secret": "s", "rules_file": str(rules)}
+    env["spill_folder"] = str(tmp_path)
     script = str(ROOT / "kafka-producer" / "producer.py")
     done = subprocess.run(
         [sys.executable, script, "stream"], env=os.environ | env, capture_output=True, text=True, check=False
