@@ -20,11 +20,15 @@ BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line without its end; `size` is its whole length in bytes, of which `content` may hold less."""
+    """A line without its end; `size` is its whole length in bytes, of which `content` may hold less.
+
+    `source`: where it came from, if not from where the others did.
+    """
 
     number: int
     content: bytes
     size: int
+    source: str | None = None
 
 
 def open_lines(name: str) -> BinaryIO:

@@ -107,30 +107,32 @@ class Stopper:
 
 
 class Ingest:
-    """Sends lines from one source; `counts` says what became of them, and is told to `tell` now and then."""
+    """Sends lines from one source; `counts` says what became of them.
+
+    `tell` is given the counts now and then, `bill` each tweet.
+    """
 
     def __init__(
         self, settings: Settings, writer: Writer, source: str, stopper: Stopper, progress: Progress,
-        tell: Callable[[Counts], None] = lambda _: None,
+        tell: Callable[[Counts], None] = lambda _: None, bill: Callable[[bytes], None] = lambda _: None,
     ) -> None:  # fmt: skip
         self._settings, self._writer, self._source = settings, writer, source
         self._stopper, self._progress, self._tell = stopper, progress, tell
+        self._bill = bill
         self._redeliveries = Redeliveries()
         self.counts = Counts()
 
     def run(
         self, lines: Iterable[Line | None], rate: float | None = None, limit: int | None = None,
-        max_tweets: int | None = None,
+        room: Callable[[], int] | None = None,
     ) -> None:  # fmt: skip
         """Send until the lines end, a limit is reached, or the stopper says so; at most `rate` lines a second.
 
-        None among the lines means that nothing came just now.
+        `room`: how many tweets may still be read. None among the lines means that nothing came just now.
         """
         reader, started, counts = iter(lines), time.monotonic(), self.counts
         try:
-            while (limit is None or counts.read < limit) and (
-                max_tweets is None or counts.tweets < max_tweets
-            ):
+            while (limit is None or counts.read < limit) and (room is None or room() > 0):
                 self._wait_for_room()
                 with self._stopper.waiting():
                     if rate:
@@ -161,19 +163,23 @@ class Ingest:
         if not line.content.strip():
             counts.empty += 1  # X's keep-alive
             return
+        source = line.source or self._source
         try:
-            record = tweet_record(line.content, self._source)
+            record = tweet_record(line.content, source)
         except ControlMessage:
             counts.control += 1
+            if counts.control <= SHOWN_REFUSALS:
+                log.warning("a message, not a tweet: %.300s", line.content.decode("utf-8", "replace").strip())
         except NotATweet as error:
             counts.refused += 1
             counts.reasons[reason_class(str(error))] += 1
             if counts.refused <= SHOWN_REFUSALS:
                 log.warning("line %d is refused: %.200s%s", line.number, error, _last_shown(counts.refused))
-            headers = refused_line_headers(str(error), self._source, line.number, line.size)
+            headers = refused_line_headers(str(error), source, line.number, line.size)
             self._writer.send(dead_letter(self._settings, line.content[:DEAD_LETTER_BYTES], headers))
         else:
             self._writer.send(tweet(self._settings, record))
+            self._bill(record.value)
             counts.tweets += 1
             counts.redelivered += self._redeliveries.seen(record.key)
 

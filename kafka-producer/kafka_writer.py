@@ -33,6 +33,8 @@ DELIVERY_SECONDS = 30
 WATCHDOG_SECONDS = DELIVERY_SECONDS + 15
 SILENT_SECONDS = 1.0
 """Without an answer for so long, Kafka counts as away."""
+CLOSE_SECONDS = 0.2
+"""`flush` has waited already: whoever asks us to end waits 2 s at most."""
 MAX_BLOCK_MS = 2_000
 LONGEST_PAUSE_SECONDS = 5.0
 NO_METADATA = "Failed to update metadata"
@@ -151,7 +153,7 @@ class KafkaWriter:
     def close(self) -> None:
         """Release the connections. What was not flushed is lost."""
         self._generation += 1
-        self._close(self._producer)
+        self._close(self._producer, CLOSE_SECONDS)
 
     def _hand_over(self, number: int, outgoing: Outgoing) -> None:
         outgoing.sent_at = time.monotonic()
@@ -250,8 +252,8 @@ class KafkaWriter:
         return producer
 
     @staticmethod
-    def _close(producer: Any) -> None:
+    def _close(producer: Any, seconds: float = 1.0) -> None:
         try:
-            producer.close(timeout=1)
+            producer.close(timeout=seconds)  # twice that, where brokers are away
         except Exception as error:  # it has failed already; what matters was kept
             log.debug("closing a producer: %s", error)

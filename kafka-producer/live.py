@@ -4,21 +4,23 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from queue import Empty
-
-import tweepy
+from itertools import count
+from queue import Empty, SimpleQueue
 
 from file_replay import Line
+from gap_filler import GapFiller
 from ingest import Ingest
 from kafka_cluster.script import ROOT
 from kafka_cluster.settings import Settings
 from producer_events import ProducerEvents
 from progress import Progress
+from read_cost import ReadCost, at_most
 from sources import finish, open_writer, stop_on_signals
 from spill_file import SpillFile
 from spilling_writer import SpillingWriter
-from stream_rules import Rule, bring_in_line, read_rules
-from x_session import X_URL, bearer_token, redirect, what_the_keys_allow
+from state_file import open_state
+from stream_rules import Rule, bring_in_line, read_rules, rules_client
+from x_session import X_URL, bearer_token, what_the_keys_allow
 from x_simulator import Options, Simulator
 from x_stream import StreamReader
 
@@ -26,19 +28,18 @@ log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.2
 FLUSH_SECONDS = 1.0  # the rest waits on disk: whoever asks us to end waits 2 s at most
+SIMULATOR = "simulator"
+UNBOUNDED = 1 << 62
 
 
-def stream(settings: Settings) -> int:
+def stream(settings: Settings, fill_gaps: bool = False) -> int:
     """Read X's stream: never without rules, never more than `max_posts`. Raises UserError."""
     rules = read_rules(settings.rules_file)
     log.info("%s", what_the_keys_allow(settings))
     for rule in rules:
         log.info("rule %s: %s", rule.tag, rule.value)
-    log.info(
-        "at most %s posts in this run (max_posts), which cost at most %.2f dollars at %g a post (post_price)",
-        f"{settings.max_posts:,}", settings.max_posts * settings.post_price, settings.post_price,
-    )  # fmt: skip
-    return read_stream(settings, X_URL, rules, "stream", settings.max_posts, None)
+    log.info("%s", at_most(settings))
+    return read_stream(settings, X_URL, rules, "stream", settings.max_posts, None, fill_gaps)
 
 
 def simulate(settings: Settings, rate: float, duration: float | None, seed: int) -> int:
@@ -46,7 +47,7 @@ def simulate(settings: Settings, rate: float, duration: float | None, seed: int)
     with Simulator(Options(rate=rate, seed=seed)) as x:
         log.info("a simulated X at %s: %g tweets a second, seed %d", x.url, rate, seed)
         pretended = replace(settings, api_key="simulated", api_secret="simulated")  # noqa: S106
-        return read_stream(pretended, x.url, [Rule("everything", "everything")], "simulator", None, duration)
+        return read_stream(pretended, x.url, [Rule("everything", "everything")], SIMULATOR, None, duration)
 
 
 def stream_or_simulate(settings: Settings) -> int:
@@ -62,32 +63,40 @@ def stream_or_simulate(settings: Settings) -> int:
 
 
 def read_stream(
-    settings: Settings,
-    url: str,
-    rules: list[Rule],
-    source: str,
-    max_posts: int | None,
-    duration: float | None,
-) -> int:
+    settings: Settings, url: str, rules: list[Rule], source: str, max_posts: int | None, duration: float | None,
+    fill_gaps: bool = False,
+) -> int:  # fmt: skip
     """Bring the rules in line, read, write; returns 0, or 1 where not everything was acknowledged or X refuses."""
+    # only one process at a time has this file: X allows one connection, and counts connects over restarts
+    state = None if source == SIMULATOR else open_state(settings, source)
     token = bearer_token(settings, url)
-    client = tweepy.StreamingClient(token, return_type=dict)
-    redirect(client.session, url)
-    bring_in_line(client, rules)
+    bring_in_line(rules_client(token, url), rules)
     writer = SpillingWriter(open_writer(settings), open_spill_file(settings, source))
-    reader = StreamReader(token, url)
-    progress = Progress(lambda: _more(reader, writer))
+    reader, cost = StreamReader(token, url, fill=fill_gaps, state=state), ReadCost(settings)
+    progress = Progress(lambda: _more(reader, writer, cost if state else None))
     events = ProducerEvents(settings, writer, reader.gaps)
-    ingest = Ingest(settings, writer, source, stop_on_signals(), progress, events.tell)
+    stopper = stop_on_signals()
+    ingest = Ingest(settings, writer, source, stopper, progress, events.tell, cost.count)
+
+    def room() -> int:
+        return UNBOUNDED if max_posts is None else max_posts - ingest.counts.tweets - filler.due
+
+    filler = GapFiller(token, rules, reader.gaps if fill_gaps else (), room, url)
     reader.start()
+    filler.start()
+    numbers = count(1)
     try:
-        ingest.run(_lines(reader, duration), max_tweets=max_posts)
+        ingest.run(_lines(reader, filler, duration, numbers), room=room)
     finally:
         reader.stop()
-        for line in _rest(reader, ingest.counts.read):
+        filler.stop(patient=not stopper.asked)
+        for line in _rest(reader, filler, numbers):
             ingest.send(line)
     code = finish(writer, progress, ingest.counts, events, FLUSH_SECONDS)
     _tell(reader)
+    if state:
+        log.info("this run read %s", cost)
+        state.close()
     return 1 if reader.fatal else code
 
 
@@ -97,35 +106,43 @@ def open_spill_file(settings: Settings, source: str) -> SpillFile:
     return SpillFile(folder / f"{source}-{settings.topic}.sqlite", settings.spill_bytes)
 
 
-def _more(reader: StreamReader, writer: SpillingWriter) -> str:
-    gaps = f", {len(reader.gaps)} gaps" if reader.gaps else ""
-    return gaps + (f", {writer.waiting:,} wait on disk" if writer.waiting else "")
+def _more(reader: StreamReader, writer: SpillingWriter, cost: ReadCost | None) -> str:
+    parts = [f"{len(reader.gaps)} gaps"] if reader.gaps else []
+    parts += [f"{writer.waiting:,} wait on disk"] if writer.waiting else []
+    parts += [str(cost)] if cost else []
+    return "".join(f", {part}" for part in parts)
 
 
-def _lines(reader: StreamReader, duration: float | None) -> Iterator[Line | None]:
+def _lines(
+    reader: StreamReader, filler: GapFiller, duration: float | None, numbers: Iterator[int]
+) -> Iterator[Line | None]:
     """Lines as they come; None where nothing came for a moment."""
-    number, deadline = 0, None if duration is None else time.monotonic() + duration
+    deadline = None if duration is None else time.monotonic() + duration
     while reader.alive and (deadline is None or time.monotonic() < deadline):
+        yield from _waiting(filler.lines, "search", numbers)
         try:
             content = reader.lines.get(timeout=IDLE_SECONDS)
         except Empty:
             yield None
         else:
-            number += 1
-            yield Line(number, content, len(content))
+            yield Line(next(numbers), content, len(content))
 
 
-def _rest(reader: StreamReader, number: int) -> Iterator[Line]:
+def _rest(reader: StreamReader, filler: GapFiller, numbers: Iterator[int]) -> Iterator[Line]:
     """What was read, and billed, before the end."""
-    while not reader.lines.empty():
-        number += 1
-        content = reader.lines.get()
-        yield Line(number, content, len(content))
+    yield from _waiting(reader.lines, None, numbers)
+    yield from _waiting(filler.lines, "search", numbers)
+
+
+def _waiting(lines: "SimpleQueue[bytes]", source: str | None, numbers: Iterator[int]) -> Iterator[Line]:
+    while not lines.empty():
+        content = lines.get()
+        yield Line(next(numbers), content, len(content), source)
 
 
 def _tell(reader: StreamReader) -> None:
     for gap in reader.gaps:
-        log.warning("gap from %s to %s: %s", gap.since, gap.until or "the end", gap.reason)
+        log.warning("%s", gap)
     log.info("%d connects, %d gaps", reader.connects, len(reader.gaps))
     if reader.fatal:
         log.error("%s", reader.fatal)

@@ -10,7 +10,7 @@ from kafka_cluster.pipeline_events import EVERY_SECONDS, PipelineEvents, Since
 from kafka_cluster.settings import Settings
 from kafka_writer import KafkaWriter
 from spilling_writer import SpillingWriter
-from x_stream import Gap
+from stream_gap import Gap
 
 
 class ProducerEvents:
@@ -32,7 +32,7 @@ class ProducerEvents:
         """Tell the rest; a gap that is still open ends here."""
         self._tell(counts)
         for gap in self._gaps[self._gaps_told :]:
-            self._tell_gap(gap, timestamp())
+            self._tell_gap(gap, gap.until or timestamp())
         self._events.close()
 
     def _tell(self, counts: Counts) -> None:
@@ -47,12 +47,15 @@ class ProducerEvents:
         for reason, count in self._letters.added(counts.reasons).items():
             self._events.put("producer", "dead_letters", dead_letters=count, reason=reason)
         for gap in self._gaps[self._gaps_told :]:
-            if gap.until:
-                self._tell_gap(gap, gap.until)
+            if not gap.until or gap.filled is None:
+                break  # they are told in order
+            self._tell_gap(gap, gap.until)
 
     def _tell_gap(self, gap: Gap, until: str) -> None:
         self._gaps_told += 1
         seconds = (datetime.fromisoformat(until) - datetime.fromisoformat(gap.since)).total_seconds()
+        last_id = {"last_id": gap.last_id} if gap.last_id else {}
         self._events.put(
-            "producer", "gap", gap_from=gap.since, gap_to=until, gap_seconds=seconds, reason=gap.reason
-        )
+            "producer", "gap", gap_from=gap.since, gap_to=until, gap_seconds=seconds, reason=gap.reason,
+            filled=bool(gap.filled), **last_id,
+        )  # fmt: skip

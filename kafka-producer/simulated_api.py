@@ -9,20 +9,20 @@ import signal
 import sys
 import threading
 from collections import deque
-from itertools import islice
 from typing import Any
 
 import orjson
 from aiohttp import web
 
 from simulated_rules import PROBLEM, Rules
+from simulated_search import Window, search_page
 from simulated_stream import Births, Stream
+from simulated_words import in_posts
 from x_simulator import Options
 
 Json = dict[str, Any]
 
-TOKEN = "simulated"  # noqa: S105
-PAGE, SMALLEST_PAGE, LARGEST_PAGE = 10, 10, 100
+CONNECTS = 50
 
 
 class Api:
@@ -33,7 +33,10 @@ class Api:
         self._rules = Rules()
         self._births = Births(options)
         self._stream = Stream(options, self._births)
-        self._faults = deque(options.faults)
+        self._faults, self._search_faults = deque(options.faults), deque(options.search_faults)
+        self._searches = Window(options.searches, options.window_seconds)
+        self._connects = Window(CONNECTS, options.window_seconds)
+        self._translate = in_posts if options.vocabulary == "posts" else bytes
 
     def application(self) -> web.Application:
         """The web application."""
@@ -63,7 +66,7 @@ class Api:
                 "message": "Unable to verify your credentials",
             }
             return web.json_response({"errors": [error]}, status=403)
-        return web.json_response({"token_type": "bearer", "access_token": TOKEN})
+        return web.json_response({"token_type": "bearer", "access_token": self._options.token})
 
     def _accepts(self, authorization: str) -> bool:
         scheme, _, given = authorization.partition(" ")
@@ -78,13 +81,19 @@ class Api:
             and (self._options.keys is None or pair == tuple(self._options.keys))
         )
 
+    def _unauthorized(self, request: web.Request) -> web.Response | None:
+        if request.headers.get("authorization") == f"Bearer {self._options.token}":
+            return None
+        body = {"title": "Unauthorized", "type": "about:blank", "status": 401, "detail": "Unauthorized"}
+        return web.json_response(body, status=401)
+
     async def get_rules(self, request: web.Request) -> web.Response:
         """The rules that are there."""
-        return _unauthorized(request) or web.json_response(self._rules.all())
+        return self._unauthorized(request) or web.json_response(self._rules.all())
 
     async def change_rules(self, request: web.Request) -> web.Response:
         """Add or delete; 201 where something was created, 200 else, also where everything was refused."""
-        if refusal := _unauthorized(request):
+        if refusal := self._unauthorized(request):
             return refusal
         try:
             body = await request.json()
@@ -101,14 +110,16 @@ class Api:
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """The filtered stream: one JSON object a line, CR LF; an empty line now and then."""
+        allowed, headers = self._connects.take()
+        if not allowed:
+            return _no_connection(429, "Too many connects in 15 minutes", "TooManyConnections", headers)
         fault = self._faults.popleft() if self._faults else {}
         if "status" in fault:
-            body = fault.get("body") or {"title": "Refused", "detail": "by the simulator"}
-            return web.json_response(body, status=fault["status"], headers=fault.get("headers"))
+            return _fault(fault, {})
         if self._stream.connected:
             detail = "This stream is currently at the maximum allowed connection limit."
-            return _no_connection(429, detail, "TooManyConnections")
-        if refusal := _unauthorized(request):
+            return _no_connection(429, detail, "TooManyConnections", headers)
+        if refusal := self._unauthorized(request):
             return refusal
         if not self._rules:
             detail = (
@@ -119,71 +130,45 @@ class Api:
         return await self._stream.serve(request, fault)
 
     async def search(self, request: web.Request) -> web.Response:
-        """Recent tweets, newest first, in pages. The query is not looked at: all that was born is found."""
-        if refusal := _unauthorized(request):
+        """Recent tweets, newest first, in pages; in a window of 15 minutes as many times as X allows."""
+        allowed, headers = self._searches.take()
+        if not allowed:
+            body = {
+                "title": "Too Many Requests",
+                "detail": "Too Many Requests",
+                "type": "about:blank",
+                "status": 429,
+            }
+            return web.json_response(body, status=429, headers=headers)
+        if fault := self._search_faults.popleft() if self._search_faults else None:
+            return _fault(fault, headers)
+        if refusal := self._unauthorized(request):
             return refusal
-        query = request.query
-        try:
-            since, size = int(query.get("since_id", 0)), int(query.get("max_results", PAGE))
-            before = int(query["next_token"], 36) if "next_token" in query else None
-        except ValueError:
-            return _invalid("since_id, max_results or next_token is not what it should be")
-        if not query.get("query") or not SMALLEST_PAGE <= size <= LARGEST_PAGE:
-            return _invalid(f"query must be given, and max_results be {SMALLEST_PAGE} to {LARGEST_PAGE}")
-        if before is None and not self._stream.connected:
+        if not request.query.get("next_token") and not self._stream.connected:
             await self._births.catch_up()
-        found = list(islice(self._births.newest_first(before, since), size + 1))
-        return web.json_response(
-            _page(found[:size], len(found) > size), dumps=lambda body: orjson.dumps(body).decode()
-        )
-
-
-def _page(found: list[tuple[int, bytes]], more: bool) -> Json:
-    """One `includes` for all tweets of a page; of what is in it twice, the newest."""
-    payloads = [orjson.loads(line) for _, line in found]
-    includes: dict[str, dict[str, Json]] = {}
-    for payload in payloads:
-        for kind, objects in payload["includes"].items():
-            for item in objects:
-                includes.setdefault(kind, {}).setdefault(item.get("id") or item["media_key"], item)
-    meta: Json = {"result_count": len(found)}
-    if not found:
-        return {"meta": meta}
-    meta |= {"newest_id": str(found[0][0]), "oldest_id": str(found[-1][0])}
-    if more:
-        meta["next_token"] = _base_36(found[-1][0])
-    data = [payload["data"] for payload in payloads]
-    return {
-        "data": data,
-        "includes": {kind: [*items.values()] for kind, items in includes.items()},
-        "meta": meta,
-    }
-
-
-def _base_36(number: int) -> str:
-    digits = ""
-    while number:
-        number, digit = divmod(number, 36)
-        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
-    return digits
+        try:
+            page = search_page(request.query, self._births.newest_first, self._translate)
+        except ValueError as error:
+            return _invalid(str(error))
+        return web.json_response(page, headers=headers, dumps=lambda body: orjson.dumps(body).decode())
 
 
 # refusals, in X's words
 
 
-def _unauthorized(request: web.Request) -> web.Response | None:
-    if request.headers.get("authorization") == f"Bearer {TOKEN}":
-        return None
-    body = {"title": "Unauthorized", "type": "about:blank", "status": 401, "detail": "Unauthorized"}
-    return web.json_response(body, status=401)
+def _fault(fault: Json, headers: dict[str, str]) -> web.Response:
+    body = fault.get("body") or {"title": "Refused", "detail": "by the simulator"}
+    return web.json_response(body, status=fault["status"], headers=headers | fault.get("headers", {}))
 
 
-def _no_connection(status: int, detail: str, issue: str) -> web.Response:
+def _no_connection(
+    status: int, detail: str, issue: str, headers: dict[str, str] | None = None
+) -> web.Response:
     body = {
         "title": "ConnectionException", "detail": detail, "connection_issue": issue,
         "type": f"{PROBLEM}streaming-connection",
     }  # fmt: skip
-    return web.json_response(body, status=status)
+    return web.json_response(body, status=status, headers=headers)
 
 
 def _invalid(message: str) -> web.Response:

@@ -3,18 +3,21 @@
 import asyncio
 import random
 import time
+import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 from aiohttp import web
 
+from simulated_words import in_posts
 from tweet_generator import TweetGenerator
 from x_simulator import ENDINGS, Options
 
 Json = dict[str, Any]
+Write = Callable[[bytes], Awaitable[None]]
 
 TICK_SECONDS = 0.02
 MOST_AT_ONCE = 500
@@ -101,6 +104,7 @@ class Stream:
         self._options, self._births = options, births
         self._sent = 0
         self.connected = False
+        self._translate = in_posts if options.vocabulary == "posts" else bytes
 
     async def serve(self, request: web.Request, fault: Json) -> web.StreamResponse:
         """Send until the client goes away, or the fault ends it."""
@@ -109,8 +113,8 @@ class Stream:
         try:
             if not self._finished():
                 await self._births.catch_up()  # X sends what is new; what came before is lost, or searched
-            await response.prepare(request)
-            await self._pour(response, fault)
+            write = await self._opened(request, response)
+            await self._pour(request, write, fault)
         except (ConnectionResetError, asyncio.CancelledError):
             pass
         finally:
@@ -119,22 +123,39 @@ class Stream:
             request.transport.abort()
         return response
 
-    async def _pour(self, response: web.StreamResponse, fault: Json) -> None:
+    async def _opened(self, request: web.Request, response: web.StreamResponse) -> Write:
+        if not (self._options.gzip and "gzip" in request.headers.get("accept-encoding", "")):
+            await response.prepare(request)
+            return response.write
+        response.headers["content-encoding"] = "gzip"
+        packer = zlib.compressobj(wbits=31)
+        await response.prepare(request)
+
+        async def write(data: bytes) -> None:
+            await response.write(packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH))
+
+        return write
+
+    async def _pour(self, request: web.Request, write: Write, fault: Json) -> None:
         quiet_since, sent, last = time.monotonic(), 0, b""
         after = fault.get("after", 0)
-        while True:
+        while request.transport and not request.transport.is_closing():
             lines = self._births.take(self._room(after - sent if fault else MOST_AT_ONCE))
             if lines:
                 self._sent += len(lines)
                 sent += len(lines)
                 last = lines[-1]
-                await response.write(b"\r\n".join([*lines, b""]))
+                await write(b"\r\n".join([*map(self._translate, lines), b""]))
                 quiet_since = time.monotonic()
             elif time.monotonic() - quiet_since >= self._options.keep_alive_seconds:
-                await response.write(b"\r\n")
+                await write(b"\r\n")
                 quiet_since = time.monotonic()
             if fault and sent >= after:
-                await response.write(_odd_bytes(fault["then"], last))
+                for part in _odd_parts(fault["then"], last):
+                    await write(part)
+                    await asyncio.sleep(TICK_SECONDS)
+                if fault["then"] == "stall":
+                    await _until_gone(request)
                 if fault["then"] in ENDINGS:
                     return
                 fault = {}
@@ -149,15 +170,34 @@ class Stream:
         return self._options.limit is not None and self._sent >= self._options.limit
 
 
-def _odd_bytes(kind: str, last: bytes) -> bytes:
-    """What a fault writes; `last`: the latest tweet's line."""
+async def _until_gone(request: web.Request) -> None:
+    while request.transport and not request.transport.is_closing():
+        await asyncio.sleep(TICK_SECONDS)
+
+
+def _odd_parts(kind: str, last: bytes) -> list[bytes]:
+    """What a fault writes, piece by piece; `last`: the latest tweet's line."""
+    if kind == "apart":
+        return [last + b"\r", b"\n"]
+    if kind in ("close", "stall"):
+        return []
+    if kind in ("withheld", "bare"):
+        return [_odd_tweet(kind, last) + b"\r\n"]
     half = last[: len(last) // 2] or b'{"data":{"id":"1","te'
-    return {
-        "close": b"",
+    odd = {
         "cut": half,
         "disconnect": orjson.dumps(DISCONNECT) + b"\r\n",
         "half": half + b"\r\n",
         "huge": b'{"data":{"id":"1","text":"' + b"x" * HUGE_BYTES + b'"}}\r\n',
         "utf8": b'{"data":{"id":"2","text":"\xff\xfe"}}\r\n',
         "redelivery": last + b"\r\n",
-    }[kind]
+    }
+    return [odd[kind]]
+
+
+def _odd_tweet(kind: str, last: bytes) -> bytes:
+    payload = orjson.loads(last or b'{"data":{"id":"1","text":""}}')
+    if kind == "withheld":
+        payload["data"]["withheld"] = {"copyright": False, "country_codes": ["DE"], "scope": "tweet"}
+        return orjson.dumps(payload)
+    return orjson.dumps({"data": {name: payload["data"][name] for name in ("id", "text")}})

@@ -23,8 +23,9 @@ Json = dict[str, Any]
 
 KEEP_ALIVE_SECONDS = 20.0  # X promises one at least that often
 STOP_SECONDS = 10
-ENDINGS = ("close", "cut", "disconnect")
-ODD_LINES = ("half", "huge", "utf8", "redelivery")
+ENDINGS = ("close", "cut", "disconnect", "stall")
+ODD_LINES = ("half", "huge", "utf8", "redelivery", "apart", "withheld", "bare")
+VOCABULARIES = ("tweets", "posts")
 
 
 @dataclass
@@ -34,8 +35,10 @@ class Options:
     `faults`: what the next connections to the stream meet, one each, in order. A fault is
     {"status": 429, "headers": {...}, "body": {...}}, answered instead of a stream (the last two may be left out), or
     {"after": N, "then": KIND}: after N tweets (0, if left out) the stream is ended by KIND: close, cut (in the middle
-    of a line), disconnect (a control message, then close); or goes on behind one line more: half, huge, utf8 (not
-    valid), redelivery (the latest tweet again).
+    of a line), disconnect (a control message, then close), stall (open, and silent); or goes on behind one line more:
+    half, huge, utf8 (not valid), redelivery (the latest tweet again), apart (it again, CR and LF in two pieces),
+    withheld (it again, as X sends it where it is withheld), bare (only id and text).
+    `search_faults`: what the next requests to recent search are answered, {"status": ...} as above.
     """
 
     rate: float = 300.0
@@ -54,12 +57,25 @@ class Options:
     """The share of lines that are an earlier line again."""
     keys: tuple[str, str] | None = None
     """The api_key and api_secret to accept; None: any that are not empty."""
+    token: str = "simulated"  # noqa: S105
+    """The bearer token that is given for them."""
+    vocabulary: str = "tweets"
+    """Or `posts`: the words since OpenAPI 2.167."""
+    gzip: bool = False
+    """Compress the stream for who takes it, as X may."""
+    searches: int = 450
+    """Requests to recent search in a window."""
+    window_seconds: float = 900.0
+    """X's windows are of 15 minutes: so many searches, and 50 connects, in each."""
     faults: list[Json] = field(default_factory=list)
+    search_faults: list[Json] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for fault in self.faults:
             if "status" not in fault and fault.get("then") not in ENDINGS + ODD_LINES:
                 raise ValueError(f"no such fault: {fault}")
+        if self.vocabulary not in VOCABULARIES:
+            raise ValueError(f"no such vocabulary: {self.vocabulary}")
 
 
 class Simulator:

@@ -17,7 +17,7 @@ exact account."""
 def health_dashboard() -> list[Json]:
     """The saved search of the gaps, and the dashboard."""
     gaps = saved_search(
-        "stream-gaps", "Gaps of the stream", VIEW, ["gap_from", "gap_to", "gap_seconds", "reason"], TIME,
+        "stream-gaps", "Gaps of the stream", VIEW, ["gap_from", "gap_to", "gap_seconds", "filled", "reason"], TIME,
         query="event: gap",
     )  # fmt: skip
     rows = [

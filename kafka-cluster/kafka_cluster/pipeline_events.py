@@ -2,13 +2,13 @@
 
 An event is `{"@timestamp", "source": producer | elasticsearch | hdfs, "event", ...}`; events-index.json has its fields.
 
-| event          | fields                                               | written by
-| -------------- | ---------------------------------------------------- | ----------
-| `counts`       | `received`, `acknowledged`, `redelivered`, `control` | producer
-| `counts`       | `indexed`, `existing`                                | elasticsearch
-| `dead_letters` | `dead_letters`, `reason`                             | producer, elasticsearch
-| `gap`          | `gap_from`, `gap_to`, `gap_seconds`, `reason`        | producer
-| `lag`          | `lag`; of hdfs also `stored`                         | group A, for both groups
+| event          | fields                                                             | written by
+| -------------- | ------------------------------------------------------------------ | ----------
+| `counts`       | `received`, `acknowledged`, `redelivered`, `control`               | producer
+| `counts`       | `indexed`, `existing`                                              | elasticsearch
+| `dead_letters` | `dead_letters`, `reason`                                           | producer, elasticsearch
+| `gap`          | `gap_from`, `gap_to`, `gap_seconds`, `last_id`, `filled`, `reason` | producer
+| `lag`          | `lag`; of hdfs also `stored`                                       | group A, for both groups
 
 Counters are what came since the event before, so that sums are right; `lag` is a state. Best effort: nothing here
 waits for Elasticsearch or raises. What it does not take is dropped and counted.

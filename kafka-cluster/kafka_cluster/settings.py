@@ -134,6 +134,7 @@ class Settings:
     rules_file: str = _setting("rules.txt", _text, "the path of a file, from the project's folder")
     max_posts: int = _setting(1_000, _whole_number, "a whole number from 1")
     post_price: float = _setting(0.005, _price, "dollars a post, such as 0.005")
+    user_price: float = _setting(0.01, _price, "dollars a user, such as 0.01")
 
     bootstrap_servers_ip: str = _setting("127.0.0.1", _host, "an IP address or a host name")
     bootstrap_servers_name: str = _setting("", _host, "a host name")

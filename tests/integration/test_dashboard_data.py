@@ -25,7 +25,7 @@ ZONE = "Asia/Seoul"
 BROKEN = [b"{", b"[1]", b"[2]"]
 GAP = {
     "gap_from": "2026-11-23T09:00:00.000Z", "gap_to": "2026-11-23T09:00:12.500Z", "gap_seconds": 12.5,
-    "reason": "the stream was closed",
+    "reason": "the stream was closed", "last_id": "2125688447026114560", "filled": True,
 }  # fmt: skip
 SIDES = [(0, 100), (100, 1_000), (1_000, 10_000), (10_000, 100_000), (100_000, 10**12)]
 SIZES = dict(

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from kafka_cluster.message import header, tweet_record
 from pipeline import SCRIPTS, Pipeline, wait_until
+from x_simulator import Options, Simulator
 
 CALL = """
 import sys
@@ -25,18 +27,42 @@ from x_simulator import Options, Simulator
 
 def main():
     set_up_logging()
-    with Simulator(Options(rate=400, faults={faults})) as x:
-        settings = replace(load_settings(), api_key="k", api_secret="s")
-        return read_stream(settings, x.url, [Rule("a", "a")], "stream", {max_posts}, None)
+    with Simulator(Options(rate={rate}, faults={faults})) as x:
+        settings = replace(load_settings(), api_key="canary-key", api_secret="canary-secret")
+        return read_stream(settings, x.url, [Rule("a", "a")], "stream", {max_posts}, None, {fill_gaps})
 
 run(main)
 """
 
 
-def read_stream(pipeline: Pipeline, max_posts: int, faults: str = "[]") -> subprocess.CompletedProcess[str]:
+SEARCH = """
+import sys
+sys.argv = ["producer.py"]
+from kafka_cluster.script import run, set_up_logging
+from kafka_cluster.settings import load_settings
+from dataclasses import replace
+from search_poll import search
+
+def main():
+    set_up_logging(verbose=True)
+    settings = replace(load_settings(), api_key="canary-key", api_secret="canary-secret", max_posts={max_posts})
+    return search(settings, "kafka", 1.0, {once}, "{url}")
+
+run(main)
+"""
+
+
+def read_stream(
+    pipeline: Pipeline, max_posts: int, faults: str = "[]", fill_gaps: bool = False, rate: int = 400
+) -> subprocess.CompletedProcess[str]:
     """Read a simulated X as if it were X: the path of `producer.py stream`, with another address."""
+    return call(pipeline, CALL.format(max_posts=max_posts, faults=faults, fill_gaps=fill_gaps, rate=rate))
+
+
+def call(pipeline: Pipeline, code: str) -> subprocess.CompletedProcess[str]:
+    """Run code of the producer's room to its end."""
     script = pipeline.folder / "call.py"
-    script.write_text(CALL.format(max_posts=max_posts, faults=faults))
+    script.write_text(code)
     env = pipeline.env | {"PYTHONPATH": str(SCRIPTS["producer.py"].parent), "PATH": ""}
     return subprocess.run(
         [sys.executable, str(script)], env=env, capture_output=True, text=True, timeout=60, check=False
@@ -124,6 +150,74 @@ def test_max_posts_bounds_a_run_and_gaps_are_told(pipeline: Pipeline) -> None:
     # what was on its way when the bound was reached is billed, hence kept; half a line comes through a cut or not
     assert re.search(r": 5\d\d tweets, [01] refused, 1 control messages", done.stdout), done.stdout
     assert done.stderr.count("gap from") == 2 and "3 connects, 2 gaps" in done.stderr
+    assert (
+        "not filled" in done.stderr and "this run read about" in done.stderr and "canary" not in done.stderr
+    )
+
+
+def test_gaps_are_filled_by_search_where_that_is_asked_for(pipeline: Pipeline) -> None:
+    done = read_stream(pipeline, 3_000, '[{"after": 100, "then": "cut"}]', fill_gaps=True, rate=100)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"the gap from .* is filled: [1-9]", done.stderr) and ", filled: " in done.stderr
+    records = pipeline.topic_records()
+    found = {record.key for record in records if header(record.headers, "source") == "search"}
+    heard = {record.key for record in records if header(record.headers, "source") == "stream"}
+    assert found - heard and len(records) <= 3_100
+
+
+def test_search_goes_on_where_it_was_and_reads_nothing_twice(pipeline: Pipeline) -> None:
+    with Simulator(Options(rate=200, redelivered=0, search_faults=[{"status": 503}])) as x:
+        assert call(pipeline, SEARCH.format(max_posts=10, once=True, url=x.url)).returncode == 0
+        time.sleep(3)
+        bounded = call(pipeline, SEARCH.format(max_posts=250, once=True, url=x.url))
+        assert bounded.returncode == 0 and "max_posts is reached" in bounded.stderr, bounded.stderr
+        for _ in range(2):
+            done = call(pipeline, SEARCH.format(max_posts=100_000, once=True, url=x.url))
+            assert done.returncode == 0 and "this run read about" in done.stderr, done.stderr
+    records = pipeline.topic_records()
+    keys = [int(record.key) for record in records]
+    assert len(keys) == len(set(keys)) > 600
+    assert {header(record.headers, "source") for record in records} == {"search"}
+    assert "canary" not in bounded.stderr + done.stderr
+
+
+def test_search_that_kafka_has_not_acknowledged_is_read_again(pipeline: Pipeline, cluster: Any) -> None:
+    with Simulator(Options(rate=100, redelivered=0)) as x:
+        assert call(pipeline, SEARCH.format(max_posts=100_000, once=True, url=x.url)).returncode == 0
+        script = pipeline.folder / "endless.py"
+        script.write_text(SEARCH.format(max_posts=100_000, once=False, url=x.url))
+        env = pipeline.env | {"PYTHONPATH": str(SCRIPTS["producer.py"].parent), "PATH": ""}
+        with script.with_suffix(".log").open("w") as log:
+            poll = subprocess.Popen([sys.executable, str(script)], env=env, stdout=log, stderr=log)
+        pipeline.processes.append(poll)  # type: ignore[arg-type]
+        wait_until(lambda: pipeline.topic_has(200))
+        with brokers_away(cluster):
+            time.sleep(3)
+            started = time.monotonic()
+            poll.send_signal(signal.SIGTERM)
+            poll.wait(timeout=20)
+            assert time.monotonic() - started < 2
+        newest = time.time()
+        done = call(pipeline, SEARCH.format(max_posts=100_000, once=True, url=x.url))
+        assert done.returncode == 0, done.stderr
+    keys = sorted({int(record.key) for record in pipeline.topic_records()})
+    born = [(key >> 22) / 1000 + 1_288_834_974.657 for key in keys]
+    assert born[-1] > newest - 2 and max(b - a for a, b in pairwise(born)) < 0.5, "none is missing"
+
+
+def test_asked_to_end_while_kafka_is_away_it_ends_within_two_seconds(
+    pipeline: Pipeline, cluster: Any
+) -> None:
+    producer = pipeline.start("producer.py", "simulate", "--rate", "300")
+    wait_until(lambda: pipeline.topic_has(300))
+    with brokers_away(cluster):
+        time.sleep(3)
+        started = time.monotonic()
+        producer.send_signal(signal.SIGTERM)
+        assert producer.wait(timeout=20) == 1
+        assert time.monotonic() - started < 2
+    assert "the next run sends them" in producer.log.read_text()
+    assert waiting_in(pipeline)
 
 
 def test_what_x_refuses_is_said_in_its_words_and_ends_the_run(pipeline: Pipeline) -> None:

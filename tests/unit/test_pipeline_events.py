@@ -18,7 +18,7 @@ from kafka_cluster.pipeline_events import (
 )
 from kafka_cluster.settings import Settings
 from producer_events import ProducerEvents
-from x_stream import Gap
+from stream_gap import Gap
 
 NOWHERE = Settings(elasticsearch_url="http://127.0.0.1:9", elasticsearch_password="x")
 FIELDS = json.loads(INDEX_FILE.read_text(encoding="utf-8"))["mappings"]["properties"]
@@ -86,17 +86,20 @@ def test_each_gap_is_told_once_when_it_is_over(
     kept: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(producer_events, "EVERY_SECONDS", 0)
-    gaps = [Gap("2026-11-23T09:15:00.000Z", "the stream was closed")]
+    gaps = [Gap("2026-11-23T09:15:00.000Z", "the stream was closed", last_id="17")]
     events = ProducerEvents(NOWHERE, Writer(), gaps)  # type: ignore[arg-type]
     events.tell(Counts())
     assert kept == []
-    gaps[0].until = "2026-11-23T09:15:12.500Z"
+    gaps[0].until, gaps[0].filled = "2026-11-23T09:15:12.500Z", None
+    events.tell(Counts())
+    assert kept == [], "it may still be filled"
+    gaps[0].filled = True
     gaps.append(Gap("2026-11-23T10:00:00.000Z", "ConnectionError"))
     for _ in range(2):
         events.tell(Counts())
     assert kept == [{
         "source": "producer", "event": "gap", "reason": "the stream was closed", "gap_seconds": 12.5,
-        "gap_from": gaps[0].since, "gap_to": gaps[0].until,
+        "gap_from": gaps[0].since, "gap_to": gaps[0].until, "last_id": "17", "filled": True,
     }]  # fmt: skip
     events.close(Counts())
     assert [each["reason"] for each in kept] == ["the stream was closed", "ConnectionError"]

@@ -155,7 +155,8 @@ def test_no_stream_without_rules_and_no_second_one(quiet: Simulator) -> None:
     with Simulator(Options(rate=500)) as x:
         allow(x)
         with connect(x) as first:
-            read(first, 1)
+            chunks = first.iter_content(chunk_size=None)  # as long as it is held, the connection is open
+            assert next(chunks)
             second = connect(x)
             assert (second.status_code, second.json()["connection_issue"]) == (429, "TooManyConnections")
         time.sleep(0.3)
