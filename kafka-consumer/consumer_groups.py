@@ -21,8 +21,10 @@ from hdfs_sink import HdfsSink
 from kafka_cluster.kafka_options import client_options, connect, consumer_options
 from kafka_cluster.settings import Settings, require_reachable
 from kafka_cluster.topics import ensure_topics, topic_id, wait_for_topic_id
+from lost_ranges import LostRanges
 from poll_loop import PollLoop
 from sink import Sink, StopLoudly
+from topic_guard import TopicGuard
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +38,15 @@ def run_group(name: str, settings: Settings, from_beginning: bool, until_caught_
         log.warning("%s", warning)
     group = settings.elasticsearch_group if name == "elasticsearch" else settings.hdfs_group
     admin = connect(KafkaAdminClient, settings, **client_options(settings))
-    sink = _build_sink(name, settings, group, admin)
+    guard = _topic_guard(settings, admin)
+    letters = DeadLetterWriter(settings, group, guard.topic_id)
+    sink = _build_sink(name, settings, letters, guard)
     consumer = connect(
         KafkaConsumer, settings, **consumer_options(settings, group),
         partition_assignment_strategy=[CooperativeStickyAssignor],
     )  # fmt: skip
-    loop = PollLoop(consumer, settings.topic, sink, stop, from_beginning, until_caught_up)
+    lost = LostRanges(settings, name, sink.verb, letters)
+    loop = PollLoop(consumer, settings.topic, sink, stop, lost.tell, from_beginning, until_caught_up)
     log.info("%s: group %s reads %s", name, group, settings.topic)
     events = None
     if name == "elasticsearch":
@@ -54,6 +59,7 @@ def run_group(name: str, settings: Settings, from_beginning: bool, until_caught_
     finally:
         if events:
             events.close()
+        letters.close()
         admin.close()
         log.info("%s: ended: %s", name, loop.summary())
     return 0
@@ -100,19 +106,23 @@ def run_both(arguments: list[str]) -> int:
     return max(map(abs, codes), default=0)
 
 
-def _build_sink(name: str, settings: Settings, group: str, admin: KafkaAdminClient) -> Sink:
+def _topic_guard(settings: Settings, admin: KafkaAdminClient) -> TopicGuard:
     lock = threading.Lock()
 
     def current_topic_id() -> str | None:
         with lock:  # asked from several workers
             return topic_id(admin, settings.topic)
 
+    return TopicGuard(wait_for_topic_id(admin, settings.topic), current_topic_id)
+
+
+def _build_sink(name: str, settings: Settings, letters: DeadLetterWriter, guard: TopicGuard) -> Sink:
     if name == "elasticsearch":
         client = connect_elasticsearch(settings, ElasticsearchSink.workers)
         ensure_index(client, settings)
-        return ElasticsearchSink(settings, client, DeadLetterWriter(settings, group, current_topic_id))
+        return ElasticsearchSink(settings, client, letters, guard)
     require_reachable(settings.webhdfs_url, "HDFS (its NameNode)", "webhdfs_url")
-    return HdfsSink(settings, wait_for_topic_id(admin, settings.topic), current_topic_id)
+    return HdfsSink(settings, guard)
 
 
 def _stop_on_signals() -> threading.Event:

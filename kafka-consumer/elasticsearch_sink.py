@@ -18,6 +18,7 @@ from kafka_cluster.message import NotATweet
 from kafka_cluster.pipeline_events import reason_class
 from kafka_cluster.settings import Settings
 from sink import Cancelled, Written
+from topic_guard import TopicGuard
 from tweet_document import tweet_action
 
 log = logging.getLogger(__name__)
@@ -39,8 +40,13 @@ class ElasticsearchSink:
     name, verb, fenced, workers = "elasticsearch", "indexed", False, 2
     flush_bytes, flush_seconds, max_write_bytes = 2 << 20, 0.5, 4 << 20
 
-    def __init__(self, settings: Settings, client: Elasticsearch, dead_letters: DeadLetters) -> None:
-        self._client, self._dead_letters = client, dead_letters
+    def __init__(
+        self, settings: Settings, client: Elasticsearch, dead_letters: DeadLetters, guard: TopicGuard,
+        live: bool = True,
+    ) -> None:  # fmt: skip
+        """`live`: False where records are read once more, whose delay is none of the pipeline's."""
+        self._client, self._dead_letters, self._guard, self._live = client, dead_letters, guard, live
+        self.topic_id = guard.topic_id
         self._alias, self._zone = settings.elasticsearch_alias, ZoneInfo(settings.time_zone)
         self._who = f"{settings.elasticsearch_url} as {settings.elasticsearch_user}"
 
@@ -53,7 +59,8 @@ class ElasticsearchSink:
 
     def write(self, claim: None, records: list[Any], cancelled: Event) -> Written:
         """Index records. Returns when each is there or its dead letter acknowledged; waits as long as it takes."""
-        written, poison, now = Written(), [], datetime.now(UTC)
+        self._guard.check()
+        written, poison, now = Written(), [], datetime.now(UTC) if self._live else None
         actions: list[Action] = []
         for record in records:
             try:

@@ -104,6 +104,19 @@ def refused_line_headers(reason: str, source: str, line: int, size: int) -> Head
     return _encoded(reason=reason, producer=source, line=line, size=size)
 
 
+def lost_range_headers(group: str, origin: Origin, end: int) -> Headers:
+    """The headers of a record without a value: a group never had the offsets from `origin` to below `end`."""
+    reason = "lost: Kafka's retention deleted the records before the group had them"
+    return [*dead_letter_headers(reason, group, origin), *_encoded(lost_to_offset=end - 1)]
+
+
+def lost_range(headers: Iterable[tuple[str, bytes | None]]) -> range | None:
+    """The offsets that a group never had; None for a dead letter, which is one record."""
+    headers = list(headers)
+    origin, last = dead_letter_origin(headers), header(headers, "lost_to_offset")
+    return range(origin.offset, int(last) + 1) if origin and last else None
+
+
 def dead_letter_origin(headers: Iterable[tuple[str, bytes | None]]) -> Origin | None:
     """The origin of a consumer group's dead letter; None for one of the producer's."""
     headers = list(headers)
