@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 from kafka import KafkaConsumer
-from kafka.admin import KafkaAdminClient
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
 from dead_letter_writer import DeadLetterWriter
@@ -18,13 +17,13 @@ from elasticsearch_index import connect_elasticsearch, ensure_index
 from elasticsearch_sink import ElasticsearchSink
 from group_events import GroupEvents
 from hdfs_sink import HdfsSink
-from kafka_cluster.kafka_options import client_options, connect, consumer_options
+from kafka_cluster.kafka_options import connect, consumer_options
 from kafka_cluster.settings import Settings, require_reachable
-from kafka_cluster.topics import ensure_topics, topic_id, wait_for_topic_id
+from kafka_cluster.topics import ensure_topics
 from lost_ranges import LostRanges
 from poll_loop import PollLoop
 from sink import Sink, StopLoudly
-from topic_guard import TopicGuard
+from topic_guard import TopicGuard, open_topic_guard
 
 log = logging.getLogger(__name__)
 
@@ -37,17 +36,20 @@ def run_group(name: str, settings: Settings, from_beginning: bool, until_caught_
     for warning in ensure_topics(settings):
         log.warning("%s", warning)
     group = settings.elasticsearch_group if name == "elasticsearch" else settings.hdfs_group
-    admin = connect(KafkaAdminClient, settings, **client_options(settings))
-    guard = _topic_guard(settings, admin)
-    letters = DeadLetterWriter(settings, group, guard.topic_id)
-    sink = _build_sink(name, settings, letters, guard)
-    consumer = connect(
-        KafkaConsumer, settings, **consumer_options(settings, group),
-        partition_assignment_strategy=[CooperativeStickyAssignor],
-    )  # fmt: skip
-    lost = LostRanges(settings, name, sink.verb, letters)
-    loop = PollLoop(consumer, settings.topic, sink, stop, lost.tell, from_beginning, until_caught_up)
-    log.info("%s: group %s reads %s", name, group, settings.topic)
+    with open_topic_guard(settings) as guard:
+        letters = DeadLetterWriter(settings, group, guard.topic_id)
+        sink = _build_sink(name, settings, letters, guard)
+        consumer = connect(
+            KafkaConsumer, settings, **consumer_options(settings, group),
+            partition_assignment_strategy=[CooperativeStickyAssignor],
+        )  # fmt: skip
+        lost = LostRanges(settings, name, sink.verb, letters)
+        loop = PollLoop(consumer, settings.topic, sink, stop, lost.tell, from_beginning, until_caught_up)
+        log.info("%s: group %s reads %s", name, group, settings.topic)
+        return _run_to_the_end(name, settings, loop, letters)
+
+
+def _run_to_the_end(name: str, settings: Settings, loop: PollLoop, letters: DeadLetterWriter) -> int:
     events = None
     if name == "elasticsearch":
         events = GroupEvents(settings, lambda: loop.written, lambda: loop.owns(0))
@@ -60,7 +62,6 @@ def run_group(name: str, settings: Settings, from_beginning: bool, until_caught_
         if events:
             events.close()
         letters.close()
-        admin.close()
         log.info("%s: ended: %s", name, loop.summary())
     return 0
 
@@ -104,16 +105,6 @@ def run_both(arguments: list[str]) -> int:
     # one that was still importing when it was told to stop ended by the signal, with nothing begun
     codes = {process.returncode for process in processes.values()} - {-signal.SIGTERM if asked else 0}
     return max(map(abs, codes), default=0)
-
-
-def _topic_guard(settings: Settings, admin: KafkaAdminClient) -> TopicGuard:
-    lock = threading.Lock()
-
-    def current_topic_id() -> str | None:
-        with lock:  # asked from several workers
-            return topic_id(admin, settings.topic)
-
-    return TopicGuard(wait_for_topic_id(admin, settings.topic), current_topic_id)
 
 
 def _build_sink(name: str, settings: Settings, letters: DeadLetterWriter, guard: TopicGuard) -> Sink:

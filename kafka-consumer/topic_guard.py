@@ -1,7 +1,11 @@
 """Says whether the topic is still the one that was read: a topic that was deleted and made anew has another id."""
 
-from collections.abc import Callable
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
 
+from kafka_cluster.settings import Settings
+from kafka_cluster.topics import admin_client, topic_id, wait_for_topic_id
 from sink import StopLoudly
 
 
@@ -28,3 +32,16 @@ class TopicGuard:
 
 class Unclear(Exception):
     """Whether the topic is the same can't be known just now: start the partition anew, later."""
+
+
+@contextlib.contextmanager
+def open_topic_guard(settings: Settings) -> Iterator[TopicGuard]:
+    """The guard of the topic as it is now, to be asked from any thread. Raises UserError where there is none."""
+    lock = threading.Lock()
+    with admin_client(settings) as admin:
+
+        def current() -> str | None:
+            with lock:
+                return topic_id(admin, settings.topic)
+
+        yield TopicGuard(wait_for_topic_id(admin, settings.topic), current)

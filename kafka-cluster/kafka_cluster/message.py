@@ -83,6 +83,11 @@ def timestamp(moment: datetime | None = None) -> str:
     return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
+def timestamp_of(milliseconds: int) -> str:
+    """The same for a record's timestamp."""
+    return timestamp(datetime.fromtimestamp(milliseconds / 1000, UTC))
+
+
 def header(headers: Iterable[tuple[str, bytes | None]], name: str) -> str | None:
     """The first header of that name as text, or None."""
     for key, value in headers:
