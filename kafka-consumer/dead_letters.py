@@ -18,7 +18,7 @@ try:
     from dead_letter_replay import Replay, batched, delivered, id_of, ids_of
     from dead_letter_topic import dead_letters
     from dead_letter_view import Reasons, matching, shown
-    from elasticsearch_index import connect_elasticsearch
+    from elasticsearch_index import connect_elasticsearch, ensure_index
     from kafka_cluster.kafka_options import connect, producer_options
     from kafka_cluster.message import TweetRecord
     from kafka_cluster.script import UserError, run, set_up_logging
@@ -48,6 +48,7 @@ def main() -> int:
     if args.verb == "list":
         print(listed(settings, client, args.reason))
         return 0
+    ensure_index(client, settings)
     return replay(settings, client, args.reason)
 
 

@@ -125,7 +125,8 @@ def read_line(written: bytes, topic: str) -> ArchivedRecord:
     head = orjson.loads(written[: separator.start()] + b"}}")
     value: bytes | None = written[separator.end() : -1]
     if separator[1] == b"value_base64":
-        value = None if value == b"null" else base64.b64decode(value or b"", validate=True)
+        encoded = orjson.loads(value or b"")
+        value = None if encoded is None else base64.b64decode(encoded, validate=True)
     key = head["key"]
     return ArchivedRecord(
         topic, int(head["partition"]), int(head["offset"]), int(head["timestamp"]),

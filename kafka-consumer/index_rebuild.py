@@ -71,9 +71,9 @@ class IndexRebuild:
         if source == "hdfs":
             self._read_archive()
         self._say_what_is_forgotten(source)
-        self._read_on(LITTLE)
+        self._catch_up()
         self._switch(old, new)
-        self._read_on(0, once=True)
+        self._read_on()
         self._client.indices.put_mapping(index=new, meta={})
         return self._compare(old, new, drop_old)
 
@@ -141,7 +141,7 @@ class IndexRebuild:
         if note["topic_id"] == self._guard.topic_id:
             self._next = {TopicPartition(self._topic, int(p)): offset for p, offset in note["next"].items()}
             self._target = self._alias, Event()
-            self._read_on(0, once=True)
+            self._read_on()
         self._client.indices.put_mapping(index=index, meta={})
         return f"{index} is complete now; run the same again for another rebuild"
 
@@ -167,16 +167,20 @@ class IndexRebuild:
                 )  # fmt: skip
             self._next[tp] = max(start, self._next.get(tp, 0))
 
-    def _read_on(self, enough: int, once: bool = False) -> None:
-        """Read Kafka to its end offsets, again and again until no more than `enough` has come meanwhile."""
-        while True:
-            _, ends = log_offsets(self._settings, self._topic)
-            left = sum(max(0, end - self._next.get(tp, 0)) for tp, end in ends.items())
-            if left <= enough:
-                return
+    def _catch_up(self) -> None:
+        """Read Kafka to its end offsets, again and again until little has come meanwhile."""
+        self._read_on()
+        while self._left(log_offsets(self._settings, self._topic)[1]) > LITTLE:
+            self._read_on()
+
+    def _read_on(self) -> None:
+        """Read Kafka to its present end offsets."""
+        _, ends = log_offsets(self._settings, self._topic)
+        if self._left(ends):
             self._next |= self._index(records(self._settings, self._next, ends), self._guard.topic_id)
-            if once:
-                return
+
+    def _left(self, ends: Offsets) -> int:
+        return sum(max(0, end - self._next.get(tp, 0)) for tp, end in ends.items())
 
     def _index(self, found: Iterable[Any], topic_id: str) -> Offsets:
         """Index records; returns what comes next in each partition."""

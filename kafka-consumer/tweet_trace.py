@@ -61,7 +61,10 @@ def trace(settings: Settings, id_: str, in_archive: bool) -> list[Passed]:
 
     The archive is searched where Kafka has none, or if `in_archive`; else only the pieces that hold the records.
     """
-    return sorted(Tracer(settings, id_).run(in_archive), key=lambda passed: passed.appended_at)
+    return sorted(
+        Tracer(settings, id_).run(in_archive),
+        key=lambda each: (each.appended_at, each.partition, each.offset),
+    )
 
 
 def as_json(found: list[Passed]) -> str:
