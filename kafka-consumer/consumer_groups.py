@@ -46,10 +46,10 @@ def run_group(name: str, settings: Settings, from_beginning: bool, until_caught_
         lost = LostRanges(settings, name, sink.verb, letters)
         loop = PollLoop(consumer, settings.topic, sink, stop, lost.tell, from_beginning, until_caught_up)
         log.info("%s: group %s reads %s", name, group, settings.topic)
-        return _run_to_the_end(name, settings, loop, letters)
+        return _run_to_the_end(name, settings, loop, lost)
 
 
-def _run_to_the_end(name: str, settings: Settings, loop: PollLoop, letters: DeadLetterWriter) -> int:
+def _run_to_the_end(name: str, settings: Settings, loop: PollLoop, lost: LostRanges) -> int:
     events = None
     if name == "elasticsearch":
         events = GroupEvents(settings, lambda: loop.written, lambda: loop.owns(0))
@@ -61,7 +61,7 @@ def _run_to_the_end(name: str, settings: Settings, loop: PollLoop, letters: Dead
     finally:
         if events:
             events.close()
-        letters.close()
+        lost.close()
         log.info("%s: ended: %s", name, loop.summary())
     return 0
 

@@ -14,6 +14,7 @@ class LostRanges:
 
     def __init__(self, settings: Settings, source: str, verb: str, letters: DeadLetterWriter) -> None:
         self._settings, self._source, self._verb, self._letters = settings, source, verb, letters
+        self._events: PipelineEvents | None = None
 
     def tell(self, partition: int, offsets: range) -> None:
         """Returns when the topic of dead letters has it, else raises KafkaError: no offset behind may be committed."""
@@ -22,7 +23,12 @@ class LostRanges:
             self._source, partition, offsets[0], offsets[-1], self._verb,
         )  # fmt: skip
         self._letters.lost(partition, offsets)
-        events = PipelineEvents(self._settings)
+        self._events = self._events or PipelineEvents(self._settings)
         reason = f"partition {partition}, offsets {offsets[0]} to {offsets[-1]}"
-        events.put(self._source, "lost", lost=len(offsets), reason=reason)
-        events.close()
+        self._events.put(self._source, "lost", lost=len(offsets), reason=reason)
+
+    def close(self) -> None:
+        """Release the connections."""
+        if self._events:
+            self._events.close()
+        self._letters.close()

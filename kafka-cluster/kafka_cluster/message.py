@@ -111,7 +111,7 @@ def refused_line_headers(reason: str, source: str, line: int, size: int) -> Head
 
 def lost_range_headers(group: str, origin: Origin, end: int) -> Headers:
     """The headers of a record without a value: a group never had the offsets from `origin` to below `end`."""
-    reason = "lost: Kafka's retention deleted the records before the group had them"
+    reason = "lost, deleted by Kafka's retention before the group had them"
     return [*dead_letter_headers(reason, group, origin), *_encoded(lost_to_offset=end - 1)]
 
 
