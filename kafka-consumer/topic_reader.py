@@ -6,25 +6,34 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from kafka_cluster.kafka_options import connect, consumer_options
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 
 SILENT_SECONDS = 60
+# A broker that has just died makes questions raise: try the others.
+persistently = retry(
+    retry=retry_if_exception_type(KafkaError), stop=stop_after_delay(30), wait=wait_fixed(0.5), reraise=True
+)
 Offsets = dict[TopicPartition, int]
 
 
+@persistently
 def log_offsets(settings: Settings, topic: str) -> tuple[Offsets, Offsets]:
-    """The first offset of each partition's log, and the one that comes next."""
+    """The first offset of each partition's log, and the one that comes next. Raises UserError for no such topic."""
     consumer = _connect(settings)
     try:
         partitions = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or ()]
+        if not partitions:
+            raise UserError(f"there is no topic {topic} at {','.join(settings.bootstrap_servers)}")
         return consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
     finally:
         consumer.close()
 
 
+@persistently
 def offsets_at(settings: Settings, tps: list[TopicPartition], milliseconds: int) -> Offsets:
     """The first offset of each partition that was appended at that time or later; none where there is no such."""
     consumer = _connect(settings)
