@@ -33,7 +33,7 @@ def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:
         ("consumer.py", ["--group", "elasticsearch"], {"elasticsearch_password": ""}, "_password is not set"),
         ("audit.py", [], {"topic": "nothing-here"}, "there is no topic nothing-here"),
         ("audit.py", ["trace", "x"], {}, "a tweet's id is a number"),
-        ("archive.py", ["rebuild", "--from", "hdfs"], {"webhdfs_url": "http://127.0.0.1:1"}, "HDFS (its NameNode) does"),
+        ("archive.py", ["rebuild", "--from", "hdfs"], {"webhdfs_url": "http://127.0.0.1:1"}, "HDFS (its NameNode) d"),
         ("archive.py", ["rebuild", "--from", "kafka"], {"topic": "nothing-here"}, "there is no topic nothing-here"),
         ("dead_letters.py", ["list"], {"topic": "nothing-here"}, "there is no topic nothing-here"),
         ("dead_letters.py", ["show", "--limit", "0"], {}, "--limit must be above 0"),
