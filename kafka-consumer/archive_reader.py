@@ -1,18 +1,62 @@
-"""Reads group B's archive back: every piece of one topic, line by line."""
+"""Reads group B's archive back: the pieces of a partition, and what is in them, line by line."""
 
+import time
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
 import hdfs
 import orjson
+from requests.exceptions import RequestException
 
-from hdfs_archive import Epoch
-from hdfs_client import HdfsClient, persistently
+from hdfs_archive import ArchivedRecord, Epoch, first_offset, read_line, topic_id_of
+from hdfs_client import RETRY_SECONDS, HdfsClient
+from kafka_cluster.script import UserError
 
 LISTINGS = 5  # a piece may be joined, an epoch sealed, while we read: then list again
+CHUNK_BYTES = 1 << 20
 
 
 class Torn(Exception):
     """A line of the archive that is no whole record."""
+
+
+class Moved(UserError):
+    """A piece that was listed is no longer there: joined to another, or its epoch was sealed."""
+
+    def __init__(self, piece: "Piece") -> None:
+        super().__init__(f"{piece.path} was joined or sealed again and again while it was read; try again")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A file of the archive. `stored_at`: when it was last written or joined to, ms; `size`: at least so many bytes."""
+
+    path: str
+    date: str
+    first: int
+    size: int
+    stored_at: int
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A record of the archive, and where it is: the number of its line counts from 1."""
+
+    record: ArchivedRecord
+    piece: Piece
+    line: int
+
+
+def topic_folders(client: HdfsClient, hdfs_root: str, topic: str) -> dict[str, str]:
+    """Topic id -> folder, for each topic that had this name."""
+    ids = {name: topic_id_of(name, topic) for name in sorted(client.folder(hdfs_root))}
+    return {id_: f"{hdfs_root}/{name}" for name, id_ in ids.items() if id_}
+
+
+def partitions_of(client: HdfsClient, folder: str) -> list[int]:
+    """The partitions of a topic's folder."""
+    names = [name.removeprefix("partition=") for name in client.folder(folder)]
+    return sorted(int(name) for name in names if name.isdigit())
 
 
 def offsets_in(client: HdfsClient, folder: str, partition: int) -> list[int]:
@@ -23,21 +67,75 @@ def offsets_in(client: HdfsClient, folder: str, partition: int) -> list[int]:
     for attempt in range(LISTINGS):
         try:
             return [
-                offset
-                for path in _pieces(client, f"{folder}/partition={partition}")
-                for offset in _offsets(path, _content(client, path), partition)
+                _offset(piece, line, partition)
+                for piece in pieces(client, folder, partition)
+                for line in lines(client, piece)
             ]
-        except hdfs.HdfsError as error:
-            if error.exception != "FileNotFoundException" or attempt == LISTINGS - 1:
+        except Moved:
+            if attempt == LISTINGS - 1:
                 raise
     raise AssertionError("not reached")
 
 
-def _pieces(client: HdfsClient, folder: str) -> Iterator[str]:
-    for name in epoch_folders(client.folder(folder)):
-        for date in sorted(date for date in client.folder(f"{folder}/{name}") if date.startswith("dt=")):
-            for piece in sorted(client.folder(f"{folder}/{name}/{date}")):
-                yield f"{folder}/{name}/{date}/{piece}"
+def records(
+    client: HdfsClient, folder: str, partition: int, topic: str, start: int = 0, since: str = ""
+) -> Iterator[Stored]:
+    """The records of a partition from an offset and a date on, in the order of offsets; memory holds one chunk.
+
+    Pieces below the offset are not read. Raises Torn, Moved where the archive does not come to rest.
+    """
+    attempts = 0
+    while True:
+        try:
+            for piece in holding(pieces(client, folder, partition), start, since):
+                for number, line in enumerate(lines(client, piece), 1):
+                    record = _record(piece, line, topic)
+                    if record.offset >= start:
+                        yield Stored(record, piece, number)
+                        start, attempts = record.offset + 1, 0
+            return
+        except Moved:
+            attempts += 1
+            if attempts >= LISTINGS:
+                raise
+
+
+def find(client: HdfsClient, folder: str, partition: int, topic: str, offset: int) -> Stored | None:
+    """Where a record is; reads the one piece that can hold it."""
+    stored = next(records(client, folder, partition, topic, offset), None)
+    return stored if stored and stored.record.offset == offset else None
+
+
+def pieces(client: HdfsClient, folder: str, partition: int) -> list[Piece]:
+    """The pieces of a partition, in the order of epochs, dates and offsets."""
+    folder = f"{folder}/partition={partition}"
+    found = []
+    for epoch in epoch_folders(client.folder(folder)):
+        for date in sorted(date for date in client.folder(f"{folder}/{epoch}") if date.startswith("dt=")):
+            path = f"{folder}/{epoch}/{date}"
+            found += [
+                Piece(
+                    f"{path}/{name}",
+                    date[3:],
+                    first_offset(name),
+                    status["length"],
+                    status["modificationTime"],
+                )
+                for name, status in sorted(client.folder(path).items())
+            ]
+    return found
+
+
+def holding(found: list[Piece], start: int, since: str = "") -> list[Piece]:
+    """Those pieces that may hold offsets from `start` on, of dates from `since` on, by their first offsets."""
+    found = sorted(found, key=lambda piece: piece.first)
+    ends = [piece.first for piece in found[1:]]
+    last = found[-1:]
+    return [
+        piece
+        for piece, end in [*zip(found, ends, strict=False), *((piece, None) for piece in last)]
+        if (end is None or end > start) and piece.date >= since
+    ]
 
 
 def epoch_folders(names: Collection[str]) -> list[str]:
@@ -50,26 +148,41 @@ def epoch_folders(names: Collection[str]) -> list[str]:
     return [epoch.sealed if epoch.sealed in names else epoch.open for epoch in sorted(epochs)]
 
 
-def _content(client: HdfsClient, path: str) -> bytes:
-    def read() -> bytes:
-        with client.read(path) as reader:
-            return reader.read()
-
-    try:
-        return persistently(read)
-    except hdfs.HdfsError:
-        client.status(path)  # says FileNotFoundException if the piece was joined meanwhile
-        raise
-
-
-def _offsets(path: str, content: bytes, partition: int) -> Iterator[int]:
-    if content and not content.endswith(b"\n"):
-        raise Torn(f"{path} does not end in a line")
-    for line in content.split(b"\n")[:-1]:
+def lines(client: HdfsClient, piece: Piece) -> Iterator[bytes]:
+    """The lines of a piece, without their ends; where a DataNode dies, another goes on. Raises Moved or Torn."""
+    position, rest, moved_on_at = 0, b"", time.monotonic()
+    while position < piece.size:
+        failure: Exception = Moved(piece)  # it ended too early
         try:
-            record = orjson.loads(line)
-            if record["partition"] != partition:
-                raise ValueError("another partition's")
-            yield record["offset"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise Torn(f"{path}: {error}") from None
+            with client.read(piece.path, offset=position, chunk_size=CHUNK_BYTES) as chunks:
+                for chunk in chunks:
+                    position, moved_on_at = position + len(chunk), time.monotonic()
+                    *whole, rest = (rest + chunk).split(b"\n")
+                    yield from whole
+        except (hdfs.HdfsError, RequestException) as error:
+            failure = error
+            if position >= piece.size or not client.exists(piece.path):
+                raise Moved(piece) from None
+        if position < piece.size:
+            if time.monotonic() - moved_on_at > RETRY_SECONDS:
+                raise failure
+            time.sleep(0.3)
+    if rest:
+        raise Torn(f"{piece.path} does not end in a line")
+
+
+def _offset(piece: Piece, line: bytes, partition: int) -> int:
+    try:
+        record = orjson.loads(line)
+        if record["partition"] != partition:
+            raise ValueError("another partition's")
+        return record["offset"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Torn(f"{piece.path}: {error}") from None
+
+
+def _record(piece: Piece, line: bytes, topic: str) -> ArchivedRecord:
+    try:
+        return read_line(line, topic)
+    except (ValueError, KeyError, TypeError) as error:
+        raise Torn(f"{piece.path}: {error}") from None

@@ -2,18 +2,21 @@
 """Compare what is in the topic with what is in Elasticsearch and in HDFS.
 
 Exit code 0 when all agree, 1 when something is missing or doubled, 3 when a group has not read everything yet.
+With `trace TWEET_ID`: the way of one tweet, record by record; exit code 1 when there is none.
 
   consumer.py --until-caught-up && audit.py
   audit.py --json | python3 -m json.tool
+  audit.py trace 1900000000000000000
 """
 
 import argparse
 import sys
 
 try:
-    from kafka_cluster.script import run, set_up_logging
+    from kafka_cluster.script import UserError, run, set_up_logging
     from kafka_cluster.settings import load_settings
     from pipeline_audit import audit
+    from tweet_trace import as_json, trace
 except ModuleNotFoundError as missing:
     print(
         f"{missing.name} is not installed: run  python3 -m pip install -r requirements.txt  in the project's folder",
@@ -23,15 +26,42 @@ except ModuleNotFoundError as missing:
 
 
 def main() -> int:
+    args = parse()
+    set_up_logging()
+    if args.verb == "trace":
+        return show_trace(args)
+    report = audit(load_settings())
+    print(report.as_json() if args.json else report)
+    return report.exit_code
+
+
+def show_trace(args: argparse.Namespace) -> int:
+    if not args.tweet_id.isascii() or not args.tweet_id.isdigit():
+        raise UserError(f"a tweet's id is a number, and {args.tweet_id!r} is none")
+    found = trace(load_settings(), args.tweet_id, args.archive)
+    if args.json:
+        print(as_json(found))
+    for number, passed in enumerate(found if not args.json else (), 1):
+        print(f"record {number} of {len(found)} of tweet {args.tweet_id}\n{passed}")
+    if not found:
+        print(f"no record of tweet {args.tweet_id} is in the topic or in the archive", file=sys.stderr)
+    return 0 if found else 1
+
+
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON, for a program")
-    args = parser.parse_args()
-    set_up_logging()
-    report = audit(load_settings())
-    print(report.as_json() if args.json else report)
-    return report.exit_code
+    verbs = parser.add_subparsers(dest="verb", metavar="trace")
+    command = verbs.add_parser("trace", help="show where one tweet is, and when it came there")
+    command.add_argument("tweet_id")
+    command.add_argument(
+        "--archive", action="store_true",
+        help="search the archive too, for records of it that Kafka has forgotten; without, only if Kafka has none",
+    )  # fmt: skip
+    command.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

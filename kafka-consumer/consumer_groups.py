@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 from kafka import KafkaConsumer
-from kafka.admin import KafkaAdminClient
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
 from dead_letter_writer import DeadLetterWriter
@@ -18,11 +17,13 @@ from elasticsearch_index import connect_elasticsearch, ensure_index
 from elasticsearch_sink import ElasticsearchSink
 from group_events import GroupEvents
 from hdfs_sink import HdfsSink
-from kafka_cluster.kafka_options import client_options, connect, consumer_options
+from kafka_cluster.kafka_options import connect, consumer_options
 from kafka_cluster.settings import Settings, require_reachable
-from kafka_cluster.topics import ensure_topics, topic_id, wait_for_topic_id
+from kafka_cluster.topics import ensure_topics
+from lost_ranges import LostRanges
 from poll_loop import PollLoop
 from sink import Sink, StopLoudly
+from topic_guard import TopicGuard, open_topic_guard
 
 log = logging.getLogger(__name__)
 
@@ -35,14 +36,20 @@ def run_group(name: str, settings: Settings, from_beginning: bool, until_caught_
     for warning in ensure_topics(settings):
         log.warning("%s", warning)
     group = settings.elasticsearch_group if name == "elasticsearch" else settings.hdfs_group
-    admin = connect(KafkaAdminClient, settings, **client_options(settings))
-    sink = _build_sink(name, settings, group, admin)
-    consumer = connect(
-        KafkaConsumer, settings, **consumer_options(settings, group),
-        partition_assignment_strategy=[CooperativeStickyAssignor],
-    )  # fmt: skip
-    loop = PollLoop(consumer, settings.topic, sink, stop, from_beginning, until_caught_up)
-    log.info("%s: group %s reads %s", name, group, settings.topic)
+    with open_topic_guard(settings) as guard:
+        letters = DeadLetterWriter(settings, group, guard.topic_id)
+        sink = _build_sink(name, settings, letters, guard)
+        consumer = connect(
+            KafkaConsumer, settings, **consumer_options(settings, group),
+            partition_assignment_strategy=[CooperativeStickyAssignor],
+        )  # fmt: skip
+        lost = LostRanges(settings, name, sink.verb, letters)
+        loop = PollLoop(consumer, settings.topic, sink, stop, lost.tell, from_beginning, until_caught_up)
+        log.info("%s: group %s reads %s", name, group, settings.topic)
+        return _run_to_the_end(name, settings, loop, lost)
+
+
+def _run_to_the_end(name: str, settings: Settings, loop: PollLoop, lost: LostRanges) -> int:
     events = None
     if name == "elasticsearch":
         events = GroupEvents(settings, lambda: loop.written, lambda: loop.owns(0))
@@ -54,7 +61,7 @@ def run_group(name: str, settings: Settings, from_beginning: bool, until_caught_
     finally:
         if events:
             events.close()
-        admin.close()
+        lost.close()
         log.info("%s: ended: %s", name, loop.summary())
     return 0
 
@@ -100,19 +107,13 @@ def run_both(arguments: list[str]) -> int:
     return max(map(abs, codes), default=0)
 
 
-def _build_sink(name: str, settings: Settings, group: str, admin: KafkaAdminClient) -> Sink:
-    lock = threading.Lock()
-
-    def current_topic_id() -> str | None:
-        with lock:  # asked from several workers
-            return topic_id(admin, settings.topic)
-
+def _build_sink(name: str, settings: Settings, letters: DeadLetterWriter, guard: TopicGuard) -> Sink:
     if name == "elasticsearch":
         client = connect_elasticsearch(settings, ElasticsearchSink.workers)
         ensure_index(client, settings)
-        return ElasticsearchSink(settings, client, DeadLetterWriter(settings, group, current_topic_id))
+        return ElasticsearchSink(settings, client, letters, guard)
     require_reachable(settings.webhdfs_url, "HDFS (its NameNode)", "webhdfs_url")
-    return HdfsSink(settings, wait_for_topic_id(admin, settings.topic), current_topic_id)
+    return HdfsSink(settings, guard)
 
 
 def _stop_on_signals() -> threading.Event:

@@ -1,61 +1,65 @@
-"""Poison records go to the dead-letter topic, acknowledged before the offset that they came from is committed."""
+"""What can't be delivered goes to the dead-letter topic, acknowledged before the offset behind it is committed."""
 
 import logging
-from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from kafka_cluster.kafka_options import connect, producer_options
-from kafka_cluster.message import Origin, dead_letter_headers
+from kafka_cluster.kafka_options import producer_options
+from kafka_cluster.message import Headers, Origin, dead_letter_headers, lost_range_headers
 from kafka_cluster.settings import Settings
 
 log = logging.getLogger(__name__)
 
 ACKNOWLEDGE_SECONDS = 60
+Letter = tuple[bytes | None, bytes | None, Headers]
+"""Key, value, headers."""
 
 
 class DeadLetterWriter:
     """Called from any worker; the producer is made at the first dead letter, and anew after any failure."""
 
-    def __init__(self, settings: Settings, group: str, topic_id: Callable[[], str | None]) -> None:
+    def __init__(self, settings: Settings, group: str, topic_id: str) -> None:
         self._settings, self._group, self._topic_id = settings, group, topic_id
         self._producer: KafkaProducer | None = None
         self._lock = Lock()
 
     def __call__(self, poison: list[tuple[Any, str]]) -> None:
         """Write records with the reason for each. Returns when all are acknowledged, else raises KafkaError."""
-        with self._lock:
-            producer = self._producer or connect(
-                KafkaProducer, self._settings, **producer_options(self._settings)
-            )
-            self._producer = None  # a producer that has failed once may hang for good: never use it again
-            try:
-                self._write(producer, poison)
-            except KafkaError:
-                producer.close(timeout=1)
-                raise
-            self._producer = producer
+        self._deliver([self._letter(record, reason) for record, reason in poison])
         for record, reason in poison:
             log.warning(
                 "dead letter: partition %d offset %d: %.200r", record.partition, record.offset, reason
             )
 
-    def _write(self, producer: KafkaProducer, poison: list[tuple[Any, str]]) -> None:
-        topic_id = str(self._topic_id())
-        futures = []
-        for record, reason in poison:
-            origin = Origin(record.topic, topic_id, record.partition, record.offset)
-            headers = [*record.headers, *dead_letter_headers(reason, self._group, origin)]
-            key = (
-                b"" if record.key is None and record.value is None else record.key
-            )  # one of the two must be there
-            topic = self._settings.dead_letter_topic
-            futures.append(producer.send(topic, record.value, key, headers=headers))
-        for future in futures:
-            future.get(timeout=ACKNOWLEDGE_SECONDS)
+    def lost(self, partition: int, offsets: range) -> None:
+        """Note records that the group never had. Returns when that is acknowledged, else raises KafkaError."""
+        origin = Origin(self._settings.topic, self._topic_id, partition, offsets.start)
+        self._deliver([(b"", None, lost_range_headers(self._group, origin, offsets.stop))])
+
+    def _letter(self, record: Any, reason: str) -> Letter:
+        origin = Origin(record.topic, self._topic_id, record.partition, record.offset)
+        headers = [*record.headers, *dead_letter_headers(reason, self._group, origin)]
+        # of key and value one must be there
+        return b"" if record.key is None and record.value is None else record.key, record.value, headers
+
+    def _deliver(self, letters: list[Letter]) -> None:
+        with self._lock:
+            producer = self._producer or KafkaProducer(**producer_options(self._settings))
+            self._producer = None  # a producer that has failed once may hang for good: never use it again
+            try:
+                futures = [
+                    producer.send(self._settings.dead_letter_topic, value, key, headers=headers)
+                    for key, value, headers in letters
+                ]
+                for future in futures:
+                    future.get(timeout=ACKNOWLEDGE_SECONDS)
+            except KafkaError:
+                producer.close(timeout=1)
+                raise
+            self._producer = producer
 
     def close(self) -> None:
         """Release the producer; everything was acknowledged already."""

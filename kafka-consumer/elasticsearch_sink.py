@@ -13,11 +13,13 @@ from elastic_transport import ConnectionError as NotConnected
 from elastic_transport import ConnectionTimeout, ObjectApiResponse
 from elasticsearch import ApiError, Elasticsearch
 
+from bulk_answer import Verdict, verdict
 from elasticsearch_index import refusal
 from kafka_cluster.message import NotATweet
 from kafka_cluster.pipeline_events import reason_class
 from kafka_cluster.settings import Settings
 from sink import Cancelled, Written
+from topic_guard import TopicGuard
 from tweet_document import tweet_action
 
 log = logging.getLogger(__name__)
@@ -27,9 +29,6 @@ Action = tuple[Any, bytes]
 """A record and its two lines of a _bulk body."""
 
 LONGEST_PAUSE_SECONDS = 5.0
-# Wait and try again: queues full, disk watermark, an index set read-only, shards or nodes away, an operator's slip.
-WAIT_STATUS = {404, 408, 429, 500, 502, 503, 504}
-WAIT_ERRORS = {"cluster_block_exception", "index_closed_exception", "unavailable_shards_exception"}
 ANSWER = "items.create.status,items.create.error.type,items.create.error.reason"
 
 
@@ -39,8 +38,13 @@ class ElasticsearchSink:
     name, verb, fenced, workers = "elasticsearch", "indexed", False, 2
     flush_bytes, flush_seconds, max_write_bytes = 6 << 20, 1.0, 4 << 20
 
-    def __init__(self, settings: Settings, client: Elasticsearch, dead_letters: DeadLetters) -> None:
-        self._client, self._dead_letters = client, dead_letters
+    def __init__(
+        self, settings: Settings, client: Elasticsearch, dead_letters: DeadLetters, guard: TopicGuard,
+        live: bool = True,
+    ) -> None:  # fmt: skip
+        """`live`: False where records are read once more, whose delay is none of the pipeline's."""
+        self._client, self._dead_letters, self._guard, self._live = client, dead_letters, guard, live
+        self.topic_id = guard.topic_id
         self._alias, self._zone = settings.elasticsearch_alias, ZoneInfo(settings.time_zone)
         self._who = f"{settings.elasticsearch_url} as {settings.elasticsearch_user}"
 
@@ -53,7 +57,8 @@ class ElasticsearchSink:
 
     def write(self, claim: None, records: list[Any], cancelled: Event) -> Written:
         """Index records. Returns when each is there or its dead letter acknowledged; waits as long as it takes."""
-        written, poison, now = Written(), [], datetime.now(UTC)
+        self._guard.check()
+        written, poison, now = Written(), [], datetime.now(UTC) if self._live else None
         actions: list[Action] = []
         for record in records:
             try:
@@ -94,26 +99,29 @@ class ElasticsearchSink:
         for action, item in zip(actions, answer["items"], strict=True):
             result = item["create"]
             status, fault = result["status"], result.get("error", {})
-            if status < 300:
-                written.new += 1
-            elif status == 409:
-                written.existing += 1
-            elif status in WAIT_STATUS or fault.get("type") in WAIT_ERRORS:
-                again.append(action)
-                reasons[f"{status} {fault.get('type')}"] += 1
-            elif status in (401, 403):
-                raise refusal(self._who, f"{status} {fault.get('type')}")
-            else:
-                poison.append((action[0], f"{status} {fault.get('type')}: {fault.get('reason')}"))
+            kind = f"{status} {fault.get('type')}"
+            match verdict(status, fault.get("type")):
+                case Verdict.NEW:
+                    written.new += 1
+                case Verdict.EXISTING:
+                    written.existing += 1
+                case Verdict.AGAIN:
+                    again.append(action)
+                    reasons[kind] += 1
+                case Verdict.FORBIDDEN:
+                    raise refusal(self._who, kind)
+                case Verdict.POISON:
+                    poison.append((action[0], f"{kind}: {fault.get('reason')}"))
         return again, ", ".join(f"{count} x {reason}" for reason, count in reasons.items())
 
     def _whole_request_refused(
         self, error: ApiError, actions: list[Action], written: Written, poison: list
     ) -> tuple[list[Action], str]:
         kind = f"{error.status_code} {error.error}"
-        if error.status_code in (401, 403) and error.error not in WAIT_ERRORS:
+        judged = verdict(error.status_code, str(error.error))
+        if judged is Verdict.FORBIDDEN:
             raise refusal(self._who, kind)
-        if error.status_code not in (400, 413) or error.error in WAIT_ERRORS:
+        if error.status_code not in (400, 413) or judged is Verdict.AGAIN:
             return actions, kind
         if len(actions) == 1:
             poison.append((actions[0][0], kind))

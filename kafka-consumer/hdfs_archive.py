@@ -12,6 +12,10 @@ import orjson
 
 OPEN = ".open"
 _EPOCH = re.compile(r"epoch=(\d{8})-([0-9a-f]{32})")
+_TOPIC_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+# Ends the headers, hence the head of a line: their values are strings, in which every quote is escaped, so this
+# stands nowhere before.
+_VALUE = re.compile(rb'\},"(tweet|value_base64)":')
 
 
 @dataclass(frozen=True, order=True)
@@ -48,6 +52,12 @@ def topic_folder(hdfs_root: str, topic: str, topic_id: str) -> str:
     return f"{hdfs_root}/topic={topic}-{topic_id}"
 
 
+def topic_id_of(folder: str, topic: str) -> str | None:
+    """The id in the name of a topic's folder; None for another topic's, such as tweets-eu beside tweets."""
+    match = re.fullmatch(rf"topic={re.escape(topic)}-({_TOPIC_ID}|{re.escape(topic)})", folder)
+    return match[1] if match else None
+
+
 def staging_folder(hdfs_root: str) -> str:
     """Where bodies are written, outside every epoch; it may be emptied at any time."""
     return f"{hdfs_root}/_staging"
@@ -56,6 +66,11 @@ def staging_folder(hdfs_root: str) -> str:
 def piece_name(first_offset: int) -> str:
     """The file of a batch that starts at this offset; names sort as offsets do."""
     return f"{first_offset:020d}.jsonl"
+
+
+def first_offset(name: str) -> int:
+    """The offset in a piece's name. Raises ValueError for any other name."""
+    return int(name.removesuffix(".jsonl"))
 
 
 def date_of(timestamp_ms: int) -> str:
@@ -84,6 +99,40 @@ def _value(value: bytes | None) -> tuple[bytes, bytes]:
     except ValueError:
         return b'"value_base64"', b'"%s"' % base64.b64encode(value)
     return b'"tweet"', value
+
+
+@dataclass(frozen=True)
+class ArchivedRecord:
+    """A record as it was in the topic, read back; `timestamp`: its LogAppendTime in ms."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    headers: list[tuple[str, bytes]]
+    value: bytes | None
+
+
+def read_line(written: bytes, topic: str) -> ArchivedRecord:
+    """A whole line, without its end -> the record that it was made of, its value byte for byte.
+
+    Raises ValueError for anything else.
+    """
+    separator = _VALUE.search(written)
+    if not separator or not written.endswith(b"}"):
+        raise ValueError("no line of the archive")
+    head = orjson.loads(written[: separator.start()] + b"}}")
+    value: bytes | None = written[separator.end() : -1]
+    if separator[1] == b"value_base64":
+        encoded = orjson.loads(value or b"")
+        value = None if encoded is None else base64.b64decode(encoded, validate=True)
+    key = head["key"]
+    return ArchivedRecord(
+        topic, int(head["partition"]), int(head["offset"]), int(head["timestamp"]),
+        None if key is None else key.encode(),
+        [(name, text.encode()) for name, text in head["headers"].items()], value,
+    )  # fmt: skip
 
 
 def offset_of(last_line: bytes) -> int:

@@ -7,7 +7,7 @@ whatever the old one still sends finds no such folder. The numbers in comments a
 import itertools
 import logging
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
@@ -15,7 +15,8 @@ from typing import Any
 from hdfs_archive import Epoch, date_of, line, offset_of, piece_name, staging_folder, topic_folder
 from hdfs_client import HdfsClient, NotYes, persistently
 from kafka_cluster.settings import Settings
-from sink import StopLoudly, Written
+from sink import Written
+from topic_guard import TopicGuard
 
 log = logging.getLogger(__name__)
 
@@ -38,19 +39,18 @@ class HdfsSink:
 
     name, verb, fenced, workers = "hdfs", "stored", True, 1
 
-    def __init__(self, settings: Settings, topic_id: str, current_topic_id: Callable[[], str | None]) -> None:
+    def __init__(self, settings: Settings, guard: TopicGuard) -> None:
         self.flush_bytes = settings.hdfs_flush_bytes
         self.max_write_bytes = max(1, settings.hdfs_flush_bytes // 2)  # bounds the body in memory
         self.flush_seconds = settings.hdfs_flush_seconds
         self._client = HdfsClient(settings.webhdfs_url, settings.hdfs_user)
-        self._current_topic_id = current_topic_id
-        self._topic_id = topic_id
-        self._folder = topic_folder(settings.hdfs_root, settings.topic, topic_id)
+        self._guard, self.topic_id = guard, guard.topic_id
+        self._folder = topic_folder(settings.hdfs_root, settings.topic, guard.topic_id)
         self._staging = staging_folder(settings.hdfs_root)
 
     def claim(self, partition: int) -> Claim:
         """Become the owner of a partition. Anything but a clear yes raises: claim again, from the start."""
-        self._check_topic()
+        self._guard.check()
         folder = f"{self._folder}/partition={partition}"
         mine = Epoch.after(epochs_in(self._client.folder(folder)))  # 1
         self._client.make_folder(f"{folder}/{mine.open}")  # 2
@@ -73,24 +73,13 @@ class HdfsSink:
         """Store consecutive records; those below the claim's `next` are there already."""
         fresh = [record for record in records if record.offset >= claim.next]
         if fresh:
-            self._check_topic()
+            self._guard.check()
         for date, batch in by_date(fresh, claim.date):
             self._append(claim, date, batch)
         return Written(new=len(fresh), existing=len(records) - len(fresh))
 
     def close(self) -> None:
         """Nothing is kept open between requests."""
-
-    def _check_topic(self) -> None:
-        # Fetches go by name: Kafka does not stop a consumer whose topic was made anew. The question is asked
-        # after the last record of the batch was polled, so an unchanged id vouches for all of them.
-        now = self._current_topic_id()
-        if now is None:  # deleted, or a broker that has just been started does not know it yet
-            raise NotYes("the broker that was asked knows no such topic")
-        if now != self._topic_id:
-            raise StopLoudly(
-                "the topic was made anew while it was read; start the consumer again to archive the new one"
-            )
 
     def _append(self, claim: Claim, date: str, batch: list[Any]) -> None:
         name = piece_name(batch[0].offset)

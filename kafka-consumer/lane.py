@@ -38,8 +38,8 @@ class Lane:
     oldest_at: float = 0.0
     cancelled: Event = field(default_factory=Event)
 
-    def start_at(self, offset: int | None) -> None:
-        """Take records from here on; None: from wherever Kafka says."""
+    def start_at(self, offset: int) -> None:
+        """Take records from here on."""
         self.active, self.failures, self.expected = True, 0, None
         self.done = offset
         self._clear()

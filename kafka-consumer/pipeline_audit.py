@@ -3,24 +3,22 @@
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
 from elasticsearch.helpers import scan
-from kafka import KafkaConsumer, TopicPartition
+from kafka.admin import KafkaAdminClient
 
 from archive_reader import Torn, offsets_in
+from dead_letter_topic import dead_letters
 from elasticsearch_index import connect_elasticsearch
 from hdfs_archive import topic_folder
 from hdfs_client import HdfsClient
 from kafka_cluster.groups import committed_offsets, lag
-from kafka_cluster.kafka_options import connect, consumer_options
-from kafka_cluster.message import NotATweet, Origin, dead_letter_origin, header, parse_tweet, tweet_id
-from kafka_cluster.script import UserError
+from kafka_cluster.message import NotATweet, Origin, parse_tweet, tweet_id
 from kafka_cluster.settings import Settings, require_reachable
 from kafka_cluster.topics import MissingTopic, admin_client, topic_id
+from topic_reader import Offsets, log_offsets, records
 
-READ_TIMEOUT_SECONDS = 60
 SHOWN = 5
 
 
@@ -34,6 +32,7 @@ class Report:
     ids: int = 0
     indexed: int = 0
     dead_letters: int = 0
+    replayed: int = 0
     refused_lines: int = 0
     stored: int = 0
     foreign_ids: int = 0
@@ -44,6 +43,8 @@ class Report:
     missing_in_hdfs: list[str] = field(default_factory=list)
     doubled_in_hdfs: list[str] = field(default_factory=list)
     torn: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    """What Kafka's retention deleted before a group had it, in words."""
 
     @property
     def agrees(self) -> bool:
@@ -69,8 +70,9 @@ class Report:
     def __str__(self) -> str:
         lines = [
             f"topic {self.topic}: {self.records:,} records, {self.ids:,} different tweets",
-            f"Elasticsearch: {self.indexed:,} of these tweets, and {self.dead_letters:,} dead letters; "
-            f"missing {_some(self.missing_in_elasticsearch)}, doubled {_some(self.doubled_in_elasticsearch)}",
+            f"Elasticsearch: {self.indexed:,} of these tweets, and {self.dead_letters:,} dead letters"
+            + (f" ({self.replayed:,} of them indexed since)" if self.replayed else "")
+            + f"; missing {_some(self.missing_in_elasticsearch)}, doubled {_some(self.doubled_in_elasticsearch)}",
             f"HDFS: {self.stored:,} lines; missing {_some(self.missing_in_hdfs)}, "
             f"doubled {_some(self.doubled_in_hdfs)}, torn {_some(self.torn)}",
         ]
@@ -83,14 +85,18 @@ class Report:
                 f"only a part was read: {self.first_offsets:,} older records are beyond the topic's retention"
             )
         if self.foreign_ids:
-            lines.append(f"Elasticsearch holds {self.foreign_ids:,} more tweets, which are not in this topic")
+            lines.append(
+                f"Elasticsearch holds {self.foreign_ids:,} more tweets, which are not in this topic now"
+            )
+        lines += [f"LOST before it was read: {what}" for what in self.lost]
         for group, left in (("Elasticsearch", self.lag_elasticsearch), ("HDFS", self.lag_hdfs)):
             if left:
                 lines.append(
                     f"the {group} group has {left:,} records still to read; run the consumer, then audit again"
                 )
         verdict = {
-            0: "all agree: nothing is missing, nothing is doubled",
+            0: "all agree: nothing is missing, nothing is doubled"
+            + (", of what Kafka still holds" if self.lost else ""),
             1: "THEY DO NOT AGREE",
             3: "not yet",
         }
@@ -112,59 +118,40 @@ def audit(settings: Settings) -> Report:
         id_ = topic_id(admin, settings.topic)
         if id_ is None:
             raise MissingTopic(settings.topic)
-        ends = _ends(settings, settings.topic)
-        report = Report(settings.topic)
-        report.lag_elasticsearch = lag(ends, committed_offsets(admin, settings.elasticsearch_group))
-        report.lag_hdfs = lag(ends, committed_offsets(admin, settings.hdfs_group))
+        starts, ends = log_offsets(settings, settings.topic)
+        report = Report(settings.topic, first_offsets=sum(starts.values()))
+        report.lag_elasticsearch = _lag(admin, settings.elasticsearch_group, starts, ends)
+        report.lag_hdfs = _lag(admin, settings.hdfs_group, starts, ends)
     origins = _dead_letters(settings, id_, report)
-    ids, firsts = _read_topic(settings, ends, origins, report)
-    _compare_elasticsearch(elasticsearch, settings.elasticsearch_alias, ids, report)
+    ids, dead = _read_topic(settings, starts, ends, origins, report)
+    _compare_elasticsearch(elasticsearch, settings.elasticsearch_alias, ids, dead, report)
     client = HdfsClient(settings.webhdfs_url, settings.hdfs_user)
     folder = topic_folder(settings.hdfs_root, settings.topic, id_)
     for tp, end in ends.items():
-        _compare_hdfs(client, folder, tp.partition, firsts[tp], end, report)
+        _compare_hdfs(client, folder, tp.partition, starts[tp], end, report)
     return report
 
 
-def _ends(settings: Settings, topic: str) -> dict[TopicPartition, int]:
-    consumer = connect(KafkaConsumer, settings, **consumer_options(settings, None))
-    try:
-        partitions = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or ()]
-        return consumer.end_offsets(partitions)
-    finally:
-        consumer.close()
-
-
-def _records(settings: Settings, ends: dict[TopicPartition, int]) -> Any:
-    """Yield the records below the end offsets, from the start of the log."""
-    consumer = connect(KafkaConsumer, settings, **consumer_options(settings, None))
-    try:
-        consumer.assign(list(ends))
-        consumer.seek_to_beginning()
-        left = {tp for tp, end in ends.items() if end > consumer.position(tp)}
-        silent = 0
-        while left:
-            batch = consumer.poll(timeout_ms=1000)
-            silent = 0 if batch else silent + 1
-            if silent > READ_TIMEOUT_SECONDS:
-                raise UserError(f"Kafka gives no records of {settings.topic} any more: are all brokers up?")
-            for tp, records in batch.items():
-                yield from (record for record in records if record.offset < ends[tp])
-                if records[-1].offset + 1 >= ends[tp]:
-                    left.discard(tp)
-                    consumer.pause(tp)
-    finally:
-        consumer.close()
+def _lag(admin: KafkaAdminClient, group: str, starts: Offsets, ends: Offsets) -> int:
+    committed = committed_offsets(admin, group)
+    return lag(ends, {tp: max(start, committed.get(tp, 0)) for tp, start in starts.items()})
 
 
 def _dead_letters(settings: Settings, id_: str, report: Report) -> set[tuple[int, int]]:
     """Count the dead letters; returns the origins (partition, offset) of group A's from this topic."""
     origins: set[tuple[int, int]] = set()
-    for record in _records(settings, _ends(settings, settings.dead_letter_topic)):
-        origin = dead_letter_origin(record.headers)
+    for letter in dead_letters(settings):
+        origin = letter.origin
         if origin is None:
             report.refused_lines += 1
-        elif _ours(origin, settings, id_) and header(record.headers, "group") == settings.elasticsearch_group:
+        elif not _ours(origin, settings, id_):
+            continue
+        elif letter.lost:
+            report.lost.append(
+                f"{len(letter.lost):,} records by {letter.group}, partition {origin.partition}, "
+                f"offsets {letter.lost[0]} to {letter.lost[-1]}"
+            )
+        elif letter.group == settings.elasticsearch_group:
             origins.add((origin.partition, origin.offset))
     return origins
 
@@ -174,15 +161,12 @@ def _ours(origin: Origin, settings: Settings, id_: str) -> bool:
 
 
 def _read_topic(
-    settings: Settings, ends: dict[TopicPartition, int], origins: set[tuple[int, int]], report: Report
-) -> tuple[set[str], dict[TopicPartition, int]]:
-    """The ids that should be in Elasticsearch, and each partition's first offset."""
+    settings: Settings, starts: Offsets, ends: Offsets, origins: set[tuple[int, int]], report: Report
+) -> tuple[set[str], set[str]]:
+    """The ids that should be in Elasticsearch, and those of dead letters, which may be."""
     ids: set[str] = set()
     dead: set[str] = set()
-    firsts = dict(ends)
-    for record in _records(settings, ends):
-        tp = TopicPartition(record.topic, record.partition)
-        firsts[tp] = min(firsts[tp], record.offset)
+    for record in records(settings, starts, ends):
         report.records += 1
         origin = (record.partition, record.offset)
         report.dead_letters += origin in origins
@@ -193,12 +177,13 @@ def _read_topic(
                 report.missing_in_elasticsearch.append(f"{record.partition}:{record.offset}")
             continue
         (dead if origin in origins else ids).add(id_)
-    report.first_offsets = sum(firsts.values()) if report.records else 0
     report.ids = len(ids | dead)
-    return ids, firsts
+    return ids, dead - ids
 
 
-def _compare_elasticsearch(client: Elasticsearch, alias: str, ids: set[str], report: Report) -> None:
+def _compare_elasticsearch(
+    client: Elasticsearch, alias: str, ids: set[str], dead: set[str], report: Report
+) -> None:
     try:
         client.indices.refresh(index=alias)
         found = Counter(
@@ -207,9 +192,10 @@ def _compare_elasticsearch(client: Elasticsearch, alias: str, ids: set[str], rep
     except NotFoundError:
         found = Counter()
     report.indexed = sum(1 for id_ in ids if id_ in found)
+    report.replayed = sum(1 for id_ in dead if id_ in found)
     report.missing_in_elasticsearch += sorted(id_ for id_ in ids if id_ not in found)
     report.doubled_in_elasticsearch += sorted(id_ for id_, count in found.items() if count > 1)
-    report.foreign_ids = sum(1 for id_ in found if id_ not in ids)
+    report.foreign_ids = sum(1 for id_ in found if id_ not in ids and id_ not in dead)
 
 
 def _compare_hdfs(

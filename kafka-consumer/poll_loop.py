@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 from typing import Any
@@ -14,11 +15,11 @@ from kafka_cluster.script import UserError
 from lane import Lane
 from rebalance_notes import RebalanceNotes
 from sink import Cancelled, Sink, StopLoudly, Written
+from starting_point import KAFKA_TIMEOUT_MS, BeyondEnd, StartingPoint
 
 log = logging.getLogger(__name__)
 
 POLL_MS = 100
-KAFKA_TIMEOUT_MS = 3_000  # of what we ask in the poll thread; the client's own default is up to 305 s
 COMMIT_SECONDS = 1.0
 REPORT_SECONDS = 5.0
 DRAIN_SECONDS = 10.0
@@ -29,7 +30,7 @@ class PollLoop:
     """Moves the records of one topic through a sink, until `stop` is set, which a signal handler may do."""
 
     def __init__(
-        self, consumer: KafkaConsumer, topic: str, sink: Sink, stop: Event,
+        self, consumer: KafkaConsumer, topic: str, sink: Sink, stop: Event, tell_lost: Callable[[int, range], None],
         from_beginning: bool = False, until_caught_up: bool = False,
     ) -> None:  # fmt: skip
         self._consumer, self._topic, self._sink = consumer, topic, sink
@@ -37,7 +38,7 @@ class PollLoop:
         self._workers = ThreadPoolExecutor(sink.workers, thread_name_prefix=sink.name)
         self._lanes: dict[TopicPartition, Lane] = {}
         self._from_beginning, self._until_caught_up = from_beginning, until_caught_up
-        self._read_again: set[TopicPartition] = set()
+        self._starting_point = StartingPoint(consumer, sink, from_beginning, tell_lost)
         self._finish_line: FinishLine | None = None
         self._paused = False
         self._next_commit = 0.0
@@ -117,6 +118,8 @@ class PollLoop:
                 continue
             try:
                 self._start_claim(lane)
+            except BeyondEnd as error:
+                self._beyond_end(lane, error)
             except KafkaError as error:  # rebalancing, or no longer ours: poll, then see
                 pause = lane.back_off(now)
                 log.info(
@@ -139,30 +142,20 @@ class PollLoop:
     def _confirm_membership(self, tp: TopicPartition) -> None:
         # The coordinator takes a commit from a living member of this generation only: without this, a process
         # that was frozen past its session would seal the epoch of the partition's new owner.
-        committed = self._consumer.committed(tp, timeout_ms=KAFKA_TIMEOUT_MS) or 0
-        self._consumer.commit({tp: OffsetAndMetadata(committed, "", -1)}, timeout_ms=KAFKA_TIMEOUT_MS)
+        known = self._consumer.committed(tp, metadata=True, timeout_ms=KAFKA_TIMEOUT_MS)
+        again = OffsetAndMetadata(known.offset, known.metadata, -1) if known else OffsetAndMetadata(0, "", -1)
+        self._consumer.commit({tp: again}, timeout_ms=KAFKA_TIMEOUT_MS)
 
     def _activate(self, lane: Lane) -> None:
-        start = self._checked_start(lane) if self._sink.fenced else lane.done
-        if self._from_beginning and lane.tp not in self._read_again:
-            self._read_again.add(lane.tp)
-            start = self._consumer.beginning_offsets([lane.tp], timeout_ms=KAFKA_TIMEOUT_MS)[lane.tp]
-        if start is not None:
-            self._consumer.seek(lane.tp, start)
+        start = self._starting_point.of(lane)
+        self._consumer.seek(lane.tp, start)
         lane.start_at(start)
         self._consumer.resume(lane.tp)
 
-    def _checked_start(self, lane: Lane) -> int:
-        first = self._consumer.beginning_offsets([lane.tp], timeout_ms=KAFKA_TIMEOUT_MS)[lane.tp]
-        end = self._consumer.end_offsets([lane.tp], timeout_ms=KAFKA_TIMEOUT_MS)[lane.tp]
-        if lane.claim.next > end:
-            raise BeyondEnd(f"{self._sink.name} goes on at {lane.claim.next}, the log ends at {end}")
-        if lane.claim.next < first:
-            log.error(
-                "%s: partition %d: offsets %d to %d were deleted by Kafka's retention before they were %s",
-                self._sink.name, lane.tp.partition, lane.claim.next, first - 1, self._sink.verb,
-            )  # fmt: skip
-        return max(lane.claim.next, first)
+    def _beyond_end(self, lane: Lane, error: BeyondEnd) -> None:
+        self._forget(lane, str(error))
+        if lane.failures >= BEYOND_END_TRIES:
+            raise StopLoudly(f"{error}: this is not the topic that was read before") from None
 
     # writes
 
@@ -199,9 +192,7 @@ class PollLoop:
         except Cancelled:
             pass
         except BeyondEnd as error:
-            self._forget(lane, str(error))
-            if lane.failures >= BEYOND_END_TRIES:
-                raise StopLoudly(f"{error}: this is not the topic that was read before") from None
+            self._beyond_end(lane, error)
         except Exception as error:
             self._forget(lane, f"{type(error).__name__}: {str(error)[:300]}")
 
@@ -240,7 +231,8 @@ class PollLoop:
             return True
         try:
             self._consumer.commit(
-                {tp: OffsetAndMetadata(done, "", -1) for tp, done in moved.items()},
+                # with the topic's id: in a topic made anew, offsets of the one before say nothing
+                {tp: OffsetAndMetadata(done, self._sink.topic_id, -1) for tp, done in moved.items()},
                 timeout_ms=KAFKA_TIMEOUT_MS,
             )
         except KafkaError as error:
@@ -299,7 +291,3 @@ class PollLoop:
         else:
             text = f"{written.new:,} {self._sink.verb}, {written.existing:,} already there"
         return text + (f", {written.dead:,} dead letters" if written.dead else "")
-
-
-class BeyondEnd(Exception):
-    """The archive goes further than the log."""

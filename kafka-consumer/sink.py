@@ -40,6 +40,8 @@ class Sink(Protocol):
     """What it does to a record, for people: indexed, stored."""
     fenced: bool
     """True where a partition must be claimed before anything is written, and the claim says where to go on."""
+    topic_id: str
+    """Of the topic whose records it takes."""
     workers: int
     """Writes at a time; of one partition there is never more than one."""
     flush_bytes: int

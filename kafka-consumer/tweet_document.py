@@ -49,17 +49,18 @@ _X_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 def tweet_action(
-    value: bytes | None, headers: Iterable[tuple[str, bytes | None]], now: datetime, zone: tzinfo = UTC
+    value: bytes | None, headers: Iterable[tuple[str, bytes | None]], now: datetime | None, zone: tzinfo = UTC
 ) -> tuple[str, bytes]:
     """A record's value and headers -> (id, document as JSON bytes). Raises NotATweet for poison."""
     payload = parse_tweet(value)
     return tweet_id(payload), orjson.dumps(document(payload, header(headers, "received_at"), now, zone))
 
 
-def document(payload: Json, received_at: str | None, now: datetime, zone: tzinfo = UTC) -> Json:
+def document(payload: Json, received_at: str | None, now: datetime | None, zone: tzinfo = UTC) -> Json:
     """A parsed tweet -> its document; fields that the tweet lacks are left out. Raises NotATweet without an id.
 
-    `now`: when it is handed to Elasticsearch. `zone`: for the hour and the weekday at which it was written.
+    `now`: when it is handed to Elasticsearch; None in a rebuild, where that says nothing. `zone`: for the
+    hour and the weekday at which it was written.
     """
     data, includes = payload["data"], _object(payload.get("includes"))
     users = _by_id(includes.get("users"))
@@ -71,7 +72,7 @@ def document(payload: Json, received_at: str | None, now: datetime, zone: tzinfo
     id_ = tweet_id(payload)
     created_at, created = _moment(data.get("created_at"))
     if not created:
-        created_at, created = _birth(id_)
+        created_at, created = birth(id_)
     received_at, received = _moment(received_at)
     return _filled({
         "id": id_,
@@ -266,7 +267,7 @@ def _moment(value: Any) -> tuple[str, datetime] | tuple[None, None]:
         return None, None
 
 
-def _birth(id_: str) -> tuple[str, datetime] | tuple[None, None]:
+def birth(id_: str) -> tuple[str, datetime] | tuple[None, None]:
     """When a tweet was made, by its id: X leaves `created_at` out at times."""
     if not FIRST_SNOWFLAKE <= int(id_) <= LARGEST_LONG:
         return None, None

@@ -20,13 +20,16 @@ from kafka_cluster.kafka_options import consumer_options, producer_options
 from kafka_cluster.message import timestamp
 from kafka_cluster.script import ROOT, UserError
 from kafka_cluster.settings import Settings, load_settings
-from kafka_cluster.topics import admin_client, ensure_topics
+from kafka_cluster.topics import admin_client, ensure_topics, topic_id
 from pipeline_audit import Report, audit
+from topic_reader import log_offsets
 
 SCRIPTS = {
     "producer.py": ROOT / "kafka-producer" / "producer.py",
     "consumer.py": ROOT / "kafka-consumer" / "consumer.py",
     "audit.py": ROOT / "kafka-consumer" / "audit.py",
+    "archive.py": ROOT / "kafka-consumer" / "archive.py",
+    "dead_letters.py": ROOT / "kafka-consumer" / "dead_letters.py",
 }
 
 
@@ -99,6 +102,23 @@ class Pipeline:
         consumer.close()
         return sorted(records, key=lambda record: (record.partition, record.offset))
 
+    def forget(self, keep: int = 0) -> int:
+        """Let Kafka delete all records but the last few of each partition, as retention does; returns how many."""
+        starts, ends = log_offsets(self.settings, self.settings.topic)
+        new = {tp: max(starts[tp], end - keep) for tp, end in ends.items()}
+        with admin_client(self.settings) as admin:
+            admin.delete_records(new)
+        wait_until(lambda: log_offsets(self.settings, self.settings.topic)[0] == new)
+        return sum(new.values()) - sum(starts.values())
+
+    def make_topic_anew(self) -> None:
+        """Delete the topic of tweets, and make it again."""
+        with admin_client(self.settings) as admin:
+            admin.delete_topics([self.settings.topic])
+            wait_until(lambda: topic_id(admin, self.settings.topic) is None)
+        time.sleep(2)  # until the other brokers have heard of it
+        ensure_topics(self.settings)
+
     def topic_has(self, records: int) -> bool:
         """True when so many records are in the topic."""
         with contextlib.suppress(KafkaError, UserError):
@@ -160,3 +180,12 @@ def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:
     assert "Traceback" not in done.stderr
     for text in said:
         assert text in done.stderr, done.stderr
+
+
+def events(pipeline: Pipeline, event: str) -> list[dict[str, Any]]:
+    """What the pipeline has said about itself, of one kind."""
+    client = connect_elasticsearch(pipeline.settings)
+    index = f"{pipeline.settings.events_index}-*"
+    client.indices.refresh(index=index)
+    found = client.search(index=index, size=1000, query={"term": {"event": event}})
+    return [hit["_source"] for hit in found["hits"]["hits"]]

@@ -27,6 +27,11 @@ def tweet_lines(count: int) -> list[bytes]:
     ]
 
 
+def id_of(line: bytes) -> str:
+    """The id of a tweet's line."""
+    return json.loads(line)["data"]["id"]
+
+
 POISON: dict[str, bytes | None] = {
     "no value": None,
     "an empty value": b"",

@@ -83,6 +83,11 @@ def timestamp(moment: datetime | None = None) -> str:
     return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
+def timestamp_of(milliseconds: int) -> str:
+    """The same for a record's timestamp."""
+    return timestamp(datetime.fromtimestamp(milliseconds / 1000, UTC))
+
+
 def header(headers: Iterable[tuple[str, bytes | None]], name: str) -> str | None:
     """The first header of that name as text, or None."""
     for key, value in headers:
@@ -102,6 +107,19 @@ def dead_letter_headers(reason: str, group: str, origin: Origin) -> Headers:
 def refused_line_headers(reason: str, source: str, line: int, size: int) -> Headers:
     """The headers of a line that the producer could not send as a tweet; `size`: its length in bytes."""
     return _encoded(reason=reason, producer=source, line=line, size=size)
+
+
+def lost_range_headers(group: str, origin: Origin, end: int) -> Headers:
+    """The headers of a record without a value: a group never had the offsets from `origin` to below `end`."""
+    reason = "lost, deleted by Kafka's retention before the group had them"
+    return [*dead_letter_headers(reason, group, origin), *_encoded(lost_to_offset=end - 1)]
+
+
+def lost_range(headers: Iterable[tuple[str, bytes | None]]) -> range | None:
+    """The offsets that a group never had; None for a dead letter, which is one record."""
+    headers = list(headers)
+    origin, last = dead_letter_origin(headers), header(headers, "lost_to_offset")
+    return range(origin.offset, int(last) + 1) if origin and last else None
 
 
 def dead_letter_origin(headers: Iterable[tuple[str, bytes | None]]) -> Origin | None:

@@ -8,6 +8,7 @@ An event is `{"@timestamp", "source": producer | elasticsearch | hdfs, "event", 
 | `counts`       | `indexed`, `existing`                                              | elasticsearch
 | `dead_letters` | `dead_letters`, `reason`                                           | producer, elasticsearch
 | `gap`          | `gap_from`, `gap_to`, `gap_seconds`, `last_id`, `filled`, `reason` | producer
+| `lost`         | `lost`, `reason`: deleted by retention before read                 | elasticsearch, hdfs
 | `lag`          | `lag`; of hdfs also `stored`                                       | group A, for both groups
 
 Counters are what came since the event before, so that sums are right; `lag` is a state. Best effort: nothing here

@@ -25,6 +25,11 @@ from sample import tweet_lines
         ("consumer.py", ["--group", "elasticsearch"], {"elasticsearch_password": "wrong"}, "refuses"),
         ("consumer.py", ["--group", "elasticsearch"], {"elasticsearch_password": ""}, "_password is not set"),
         ("audit.py", [], {"topic": "nothing-here"}, "there is no topic nothing-here"),
+        ("audit.py", ["trace", "x"], {}, "a tweet's id is a number"),
+        ("archive.py", ["rebuild", "--from", "hdfs"], {"webhdfs_url": "http://127.0.0.1:1"}, "HDFS (its NameNode) d"),
+        ("archive.py", ["rebuild", "--from", "kafka"], {"topic": "nothing-here"}, "there is no topic nothing-here"),
+        ("dead_letters.py", ["list"], {"topic": "nothing-here"}, "there is no topic nothing-here"),
+        ("dead_letters.py", ["show", "--limit", "0"], {}, "--limit must be above 0"),
         ("audit.py", [], {"auto_offset_reset": "x", "hdfs_root": "y"}, "auto_offset_reset is 'x'"),
     ],
 )  # fmt: skip
@@ -47,7 +52,14 @@ def test_a_topic_that_would_lose_tweets_is_refused(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize(
-    "script", ["kafka-producer/producer.py", "kafka-consumer/consumer.py", "kafka-consumer/audit.py"]
+    "script",
+    [
+        "kafka-producer/producer.py",
+        "kafka-consumer/consumer.py",
+        "kafka-consumer/audit.py",
+        "kafka-consumer/dead_letters.py",
+        "kafka-consumer/archive.py",
+    ],
 )
 def test_a_script_without_its_packages_says_how_to_get_them(tmp_path: Path, script: str) -> None:
     bare = tmp_path / "venv"

@@ -13,6 +13,7 @@ from hdfs_sink import HdfsSink
 from namenode_proxy import Hook, NameNodeProxy, pause, times
 from pipeline import Pipeline, wait_until
 from sample import Record, tweet_lines
+from topic_guard import TopicGuard
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_a_rename_that_arrives_after_the_next_owner_has_claimed(
 
 def test_pieces_are_joined_and_read_back_whole(pipeline: Pipeline) -> None:
     """More than two rounds of joining, and a day that ends in between; the next owner finds the last line."""
-    sink = HdfsSink(pipeline.settings, "id", lambda: "id")
+    sink = HdfsSink(pipeline.settings, TopicGuard("id", lambda: "id"))
     claim = sink.claim(0)
     day = 86_400_000
     for offset in range(150):
@@ -103,7 +104,7 @@ def test_pieces_are_joined_and_read_back_whole(pipeline: Pipeline) -> None:
     assert sorted(pieces.values()) == [10, 140 - 2 * 63], "two rounds of 63 pieces joined to the first"
     topic = topic_folder(pipeline.settings.hdfs_root, pipeline.settings.topic, "id")
     assert offsets_in(client, topic, 0) == list(range(150))
-    assert HdfsSink(pipeline.settings, "id", lambda: "id").claim(0).next == 150
+    assert HdfsSink(pipeline.settings, TopicGuard("id", lambda: "id")).claim(0).next == 150
     assert not sink.still_held(claim)
     with pytest.raises(NotYes):
         sink.write(claim, [Record(b"{}", 150, partition=0, timestamp=20_001 * day)], Event())

@@ -5,19 +5,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from elasticsearch_index import connect_elasticsearch
-from pipeline import Pipeline, wait_until
+from pipeline import Pipeline, events, wait_until
 from sample import POISON, tweet_lines
 
 TWEETS, BAD = 700, [b"no tweet", b'{"data":{"text":"?"}}']
-
-
-def events(pipeline: Pipeline, event: str) -> list[dict[str, Any]]:
-    client = connect_elasticsearch(pipeline.settings)
-    index = f"{pipeline.settings.events_index}-*"
-    client.indices.refresh(index=index)
-    found = client.search(index=index, size=1000, query={"term": {"event": event}})
-    return [hit["_source"] for hit in found["hits"]["hits"]]
 
 
 def total(found: list[dict[str, Any]], field: str) -> int:

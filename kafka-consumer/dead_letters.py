@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""What could not be delivered: the topic of dead letters.
+
+list     grouped by who and why
+show     one by one: origin, reason, the beginning of the value
+replay   after a fix: send them once more where they were to go; exit code 1 when some are refused still
+"""
+
+import argparse
+import itertools
+import sys
+
+try:
+    from elasticsearch import Elasticsearch
+    from kafka import KafkaProducer
+    from kafka.errors import KafkaError
+
+    from dead_letter_replay import Replay, batched, delivered, id_of, ids_of
+    from dead_letter_topic import dead_letters
+    from dead_letter_view import Reasons, matching, shown
+    from elasticsearch_index import connect_elasticsearch, ensure_index
+    from kafka_cluster.kafka_options import connect, producer_options
+    from kafka_cluster.message import TweetRecord
+    from kafka_cluster.script import UserError, run, set_up_logging
+    from kafka_cluster.settings import Settings, load_settings
+    from sink import StopLoudly
+    from topic_guard import open_topic_guard
+except ModuleNotFoundError as missing:
+    print(
+        f"{missing.name} is not installed: run  python3 -m pip install -r requirements.txt  in the project's folder",
+        file=sys.stderr,
+    )
+    sys.exit(2)
+
+ACKNOWLEDGE_SECONDS = 60
+
+
+def main() -> int:
+    args = parse()
+    set_up_logging()
+    settings = load_settings()
+    if args.verb == "show":
+        letters = matching(dead_letters(settings), args.reason)
+        for letter in itertools.islice(letters, args.limit):
+            print(shown(letter))
+        return 0
+    client = connect_elasticsearch(settings)
+    if args.verb == "list":
+        print(listed(settings, client, args.reason))
+        return 0
+    ensure_index(client, settings)
+    return replay(settings, client, args.reason)
+
+
+def listed(settings: Settings, client: Elasticsearch, reason: str | None) -> Reasons:
+    reasons = Reasons()
+    for batch in batched(matching(dead_letters(settings), reason)):
+        there = delivered(client, settings.elasticsearch_alias, ids_of(batch))
+        for letter in batch:
+            reasons.add(letter, id_of(letter) in there)
+    return reasons
+
+
+def replay(settings: Settings, client: Elasticsearch, reason: str | None) -> int:
+    producer = connect(KafkaProducer, settings, **producer_options(settings))
+
+    def send(record: TweetRecord) -> None:
+        producer.send(settings.topic, record.value, record.key, headers=record.headers).get(
+            timeout=ACKNOWLEDGE_SECONDS
+        )
+
+    try:
+        with open_topic_guard(settings) as guard:
+            replayed = Replay(
+                settings, client, guard, lambda: matching(dead_letters(settings), reason), send
+            ).run()
+    except (KafkaError, StopLoudly) as error:
+        raise UserError(f"the replay ended, run it again: {type(error).__name__}: {error}") from None
+    finally:
+        producer.close(timeout=5)
+    print(replayed)
+    return 1 if replayed.refused else 0
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb in ("list", "show", "replay"):
+        command = verbs.add_parser(verb)
+        command.add_argument("--reason", metavar="TEXT", help="only those whose reason holds this text")
+        if verb == "show":
+            command.add_argument("--limit", type=int, default=20, metavar="N", help="at most so many (20)")
+    args = parser.parse_args()
+    if args.verb == "show" and args.limit < 1:
+        raise UserError("--limit must be above 0")
+    return args
+
+
+if __name__ == "__main__":
+    run(main)

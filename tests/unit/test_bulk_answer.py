@@ -1,0 +1,101 @@
+"""What group A does after each answer of Elasticsearch: nothing is dropped, nothing good is a dead letter."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
+from elasticsearch import ApiError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulk_answer import WAIT_ERRORS, WAIT_STATUS, Verdict, verdict
+from elasticsearch_sink import ElasticsearchSink
+from kafka_cluster.script import UserError
+from kafka_cluster.settings import Settings
+from sample import Record
+from sink import Written
+from topic_guard import TopicGuard
+
+META = ApiResponseMeta(400, "1.1", HttpHeaders(), 0.0, NodeConfig("http", "127.0.0.1", 9200))
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "wanted"),
+    [
+        (201, None, Verdict.NEW),
+        (409, "version_conflict_engine_exception", Verdict.EXISTING),
+        (429, "es_rejected_execution_exception", Verdict.AGAIN),
+        (429, "cluster_block_exception", Verdict.AGAIN),
+        (403, "cluster_block_exception", Verdict.AGAIN),
+        (403, "security_exception", Verdict.FORBIDDEN),
+        (401, "security_exception", Verdict.FORBIDDEN),
+        (404, "index_not_found_exception", Verdict.AGAIN),
+        (400, "index_closed_exception", Verdict.AGAIN),
+        (503, "unavailable_shards_exception", Verdict.AGAIN),
+        (400, "document_parsing_exception", Verdict.POISON),
+        (400, "illegal_argument_exception", Verdict.POISON),
+        (413, None, Verdict.POISON),
+    ],
+)
+def test_each_answer_that_was_seen(status: int, error: str | None, wanted: Verdict) -> None:
+    assert verdict(status, error) is wanted
+
+
+ITEMS = st.fixed_dictionaries({
+    "status": st.sampled_from([200, 201, 400, 409, 413, *WAIT_STATUS]),
+    "error": st.none() | st.fixed_dictionaries({
+        "type": st.sampled_from(["document_parsing_exception", *WAIT_ERRORS]), "reason": st.text(max_size=5)}),
+})  # fmt: skip
+
+
+@given(st.lists(ITEMS, max_size=30))
+def test_each_item_is_counted_sent_again_or_a_dead_letter_and_never_two_of_them(items: list[dict]) -> None:
+    answer = [
+        {"create": {"status": item["status"], **({"error": item["error"]} if item["error"] else {})}}
+        for item in items
+    ]
+    actions = [(number, b"") for number in range(len(items))]
+    written, poison = Written(), []
+    again, _ = sink(lambda **_: {"items": answer})._bulk(actions, written, poison)
+    dead = [record for record, _ in poison]
+    assert len(again) + len(dead) + written.new + written.existing == len(items)
+    assert [number for number, _ in again] == sorted({number for number, _ in again}) and dead == sorted(
+        set(dead)
+    )
+    for number, item in enumerate(items):
+        judged = verdict(item["status"], (item["error"] or {}).get("type"))
+        assert ((number, b"") in again) == (judged is Verdict.AGAIN)
+        assert (number in dead) == (judged is Verdict.POISON)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(1, 40))
+def test_one_action_that_spoils_a_request_is_found_and_the_others_get_through(
+    bad: list[bool], room: int
+) -> None:
+    """A request is refused as a whole for a bad action in it (400), or for its size (413)."""
+
+    def bulk(operations: bytes, **_: Any) -> Any:
+        numbers = [int(each) for each in operations.split()]
+        if len(numbers) > room or any(bad[number] for number in numbers):
+            raise ApiError("illegal_argument_exception", META, {})
+        return {"items": [{"create": {"status": 201}}] * len(numbers)}
+
+    written, poison = Written(), []
+    actions = [(number, b"%d " % number) for number in range(len(bad))]
+    again, _ = sink(bulk)._bulk(actions, written, poison)
+    assert [record for record, _ in poison] == [number for number, is_bad in enumerate(bad) if is_bad]
+    assert again == [] and written.new == bad.count(False)
+
+
+def test_a_wrong_password_is_never_a_dead_letter() -> None:
+    answer = {"items": [{"create": {"status": 403, "error": {"type": "security_exception"}}}]}
+    with pytest.raises(UserError, match="elasticsearch_password"):
+        sink(lambda **_: answer)._bulk([(Record(b""), b"")], Written(), [])
+
+
+def sink(bulk: Any) -> ElasticsearchSink:
+    """A sink that gets these answers: which ones Elasticsearch gives is tested with Elasticsearch."""
+    return ElasticsearchSink(
+        Settings(), SimpleNamespace(bulk=bulk), lambda _: None, TopicGuard("id", lambda: "id")
+    )  # type: ignore[arg-type]
