@@ -63,12 +63,12 @@ class SpillFile:
         ]
 
     def discard(self, records: Iterable[Outgoing]) -> None:
-        """Remove records that Kafka has."""
+        """Remove records that Kafka has; one that is named twice is removed once."""
         for outgoing in records:
             with contextlib.suppress(sqlite3.OperationalError):  # on a full disk it stays, and is sent again
-                self._database.execute("DELETE FROM waiting WHERE number = ?", (outgoing.kept,))
-            self._bytes -= len(outgoing.value)
-            self._count -= 1
+                row = self._database.execute("DELETE FROM waiting WHERE number = ?", (outgoing.kept,))
+                self._bytes -= len(outgoing.value) * row.rowcount
+                self._count -= row.rowcount
 
     def close(self) -> None:
         """Release the file; an empty one is removed."""
