@@ -27,7 +27,7 @@ from x_stream import StreamReader
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.2
-FLUSH_SECONDS = 1.0  # the rest waits on disk: whoever asks us to end waits 2 s at most
+FLUSH_SECONDS = 0.8  # the rest waits on disk: whoever asks us to end waits 2 s at most
 SIMULATOR = "simulator"
 UNBOUNDED = 1 << 62
 

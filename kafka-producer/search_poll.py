@@ -21,9 +21,8 @@ from x_session import X_URL, bearer_token, what_the_keys_allow
 
 log = logging.getLogger(__name__)
 
-FLUSH_SECONDS = (
-    0.5  # what is not acknowledged then is searched again: whoever asks us to end waits 2 s at most
-)
+FLUSH_SECONDS = 0.1
+"""What is not acknowledged is searched again: whoever asks us to end waits 2 s at most."""
 ACKNOWLEDGED_SECONDS = 0.25
 
 

@@ -77,11 +77,12 @@ def finish(
 ) -> int:  # fmt: skip
     """Wait for the last acknowledgements, and say what was done; returns 1 where some are missing."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # asked twice: don't wait
-    left = writer.flush(seconds)
+    writer.flush(seconds)
     events.close(counts)
     writer.close()
     progress.end()
-    print(f"{counts}; {writer.acknowledged:,} acknowledged by Kafka{writer.what_is_left()}")
+    left = writer.what_is_left()
+    print(f"{counts}; {writer.acknowledged:,} acknowledged by Kafka{left}")
     return 1 if left else 0
 
 

@@ -82,8 +82,8 @@ class SpillingWriter:
             self.tend()
             if not self._spilling and not self._writer.in_flight:
                 return 0
-            if time.monotonic() > deadline or (self._spilling and self._writer.away):
-                break  # what Kafka does not take waits on disk
+            if time.monotonic() > deadline:
+                break
             time.sleep(TEND_SECONDS)
         if not self._spilling:
             self._start_spilling()

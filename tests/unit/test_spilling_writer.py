@@ -161,3 +161,12 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "spill").write_bytes(b"something else" * 99)
     with pytest.raises(UserError, match="can't use the spill file"):
         SpillFile(tmp_path / "spill", 99)
+
+
+def test_an_answer_that_comes_while_records_are_put_aside_counts_once(tmp_path: Path) -> None:
+    spill = SpillFile(tmp_path / "spill.sqlite", 1 << 20)
+    records = [record(number) for number in range(3)]
+    spill.put(records)
+    spill.discard([records[0], records[0]])
+    assert (len(spill), values(spill.after(0, 9))) == (2, values(records[1:]))
+    spill.close()
