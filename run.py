@@ -150,7 +150,7 @@ def in_background(log: BinaryIO, env: dict[str, str], *command: str) -> subproce
 
 def watch(producer: subprocess.Popen, env: dict[str, str]) -> None:
     """Show what happens until both groups have everything; Ctrl-C ends the stream early."""
-    command = script("kafka-consumer/live_view.py", "--until-idle")
+    command = script("kafka-consumer/audit.py", "watch", "--until-idle")
     view = subprocess.Popen(command, stdin=subprocess.PIPE, env=env, cwd=ROOT)
     try:
         while producer.poll() is None and view.poll() is None:

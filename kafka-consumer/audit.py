@@ -2,7 +2,8 @@
 """Compare what is in the topic with what is in Elasticsearch and in HDFS.
 
 Exit code 0 when all agree, 1 when something is missing or doubled, 3 when a group has not read everything yet.
-With `trace TWEET_ID`: the way of one tweet, record by record; exit code 1 when there is none.
+With `trace TWEET_ID`: the way of one tweet, record by record; exit code 1 when there is none. With `watch`: tweets a
+second, lag of each group, hashtags of the last ten seconds.
 
   consumer.py --until-caught-up && audit.py
   audit.py --json | python3 -m json.tool
@@ -10,11 +11,13 @@ With `trace TWEET_ID`: the way of one tweet, record by record; exit code 1 when 
 """
 
 import argparse
+import signal
 import sys
 
 try:
     from kafka_cluster.script import UserError, run, set_up_logging
     from kafka_cluster.settings import load_settings
+    from live_view import watch
     from pipeline_audit import audit
     from tweet_trace import as_json, trace
 except ModuleNotFoundError as missing:
@@ -30,6 +33,10 @@ def main() -> int:
     set_up_logging()
     if args.verb == "trace":
         return show_trace(args)
+    if args.verb == "watch":
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        watch(load_settings(), args.until_idle)
+        return 0
     report = audit(load_settings())
     print(report.as_json() if args.json else report)
     return report.exit_code
@@ -53,7 +60,14 @@ def parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON, for a program")
-    verbs = parser.add_subparsers(dest="verb", metavar="trace")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+    look = verbs.add_parser(
+        "watch", help="show tweets a second, lags and hashtags as they change, until Ctrl-C"
+    )
+    look.add_argument(
+        "--until-idle", action="store_true",
+        help="end when standard input has ended, nothing comes in and no group lags",
+    )  # fmt: skip
     command = verbs.add_parser("trace", help="show where one tweet is, and when it came there")
     command.add_argument("tweet_id")
     command.add_argument(

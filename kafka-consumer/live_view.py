@@ -1,36 +1,25 @@
-#!/usr/bin/env python3
-"""Watch the pipeline: tweets in, lag of each group, what is indexed and stored, the hashtags of the last seconds."""
+"""`audit.py watch`: tweets in, lag of each group, what is indexed and stored, the hashtags of the last seconds."""
 
-import argparse
 import contextlib
-import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-try:
-    from elasticsearch import ApiError, Elasticsearch, TransportError
-    from kafka import KafkaConsumer, TopicPartition
-    from kafka.admin import KafkaAdminClient
-    from kafka.errors import KafkaError
-    from rich.console import Console, Group
-    from rich.live import Live
-    from rich.table import Table
-    from rich.text import Text
+from elasticsearch import ApiError, Elasticsearch, TransportError
+from kafka import KafkaConsumer, TopicPartition
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 
-    from elasticsearch_index import connect_elasticsearch
-    from kafka_cluster.groups import committed_offsets, lag
-    from kafka_cluster.kafka_options import client_options, connect, consumer_options
-    from kafka_cluster.script import run
-    from kafka_cluster.settings import Settings, load_settings
-except ModuleNotFoundError as missing:
-    print(
-        f"{missing.name} is not installed: run  python3 -m pip install -r requirements.txt  in the project's folder",
-        file=sys.stderr,
-    )
-    sys.exit(2)
+from elasticsearch_index import connect_elasticsearch
+from kafka_cluster.groups import committed_offsets, lag
+from kafka_cluster.kafka_options import client_options, connect, consumer_options
+from kafka_cluster.settings import Settings
 
 PLAIN_SECONDS = 5.0
 IDLE_SECONDS = 4.0
@@ -100,23 +89,13 @@ class Watcher:
         return answer["hits"]["total"]["value"], tuple((b["key"], b["doc_count"]) for b in buckets)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--until-idle",
-        action="store_true",
-        help="end when standard input has ended, nothing comes in and no group lags",
-    )
-    args = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    watcher = Watcher(load_settings())
-    try:
-        watch(watcher, args.until_idle)
-    finally:
-        watcher.close()
+def watch(settings: Settings, until_idle: bool) -> None:
+    """Show the figures until Ctrl-C; or, once standard input has ended, until nothing comes in and no group lags."""
+    with contextlib.closing(Watcher(settings)) as watcher:
+        _show(watcher, until_idle)
 
 
-def watch(watcher: Watcher, until_idle: bool) -> None:
+def _show(watcher: Watcher, until_idle: bool) -> None:
     console = Console(highlight=False)
     ended = threading.Event()
     if until_idle:
@@ -173,7 +152,3 @@ def hashtags(now: Figures) -> str:
     """The most used hashtags of the last ten seconds, with counts."""
     tags = ((f"#{tag} {count}") for tag, count in now.hashtags)
     return "  ".join("".join(c for c in tag if c.isprintable()) for tag in tags)
-
-
-if __name__ == "__main__":
-    run(main)
