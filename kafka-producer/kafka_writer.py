@@ -33,7 +33,7 @@ DELIVERY_SECONDS = 30
 WATCHDOG_SECONDS = DELIVERY_SECONDS + 15
 SILENT_SECONDS = 1.0
 """Without an answer for so long, Kafka counts as away."""
-CLOSE_SECONDS = 0.2
+CLOSE_SECONDS = 0.1
 """`flush` has waited already: whoever asks us to end waits 2 s at most."""
 MAX_BLOCK_MS = 2_000
 LONGEST_PAUSE_SECONDS = 5.0

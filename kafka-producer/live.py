@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 
 from file_replay import Line
 from gap_filler import GapFiller
-from ingest import Ingest
+from ingest import Ingest, Stopper
 from kafka_cluster.script import ROOT
 from kafka_cluster.settings import Settings
 from producer_events import ProducerEvents
@@ -27,7 +27,9 @@ from x_stream import StreamReader
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.2
-FLUSH_SECONDS = 0.8  # the rest waits on disk: whoever asks us to end waits 2 s at most
+FLUSH_SECONDS = 10.0
+# What is left then waits on disk: whoever asks us to end waits 2 s at most.
+ASKED_SECONDS, ASKED_WHILE_AWAY_SECONDS = 0.8, 0.1
 SIMULATOR = "simulator"
 UNBOUNDED = 1 << 62
 
@@ -92,12 +94,19 @@ def read_stream(
         filler.stop(patient=not stopper.asked)
         for line in _rest(reader, filler, numbers):
             ingest.send(line)
-    code = finish(writer, progress, ingest.counts, events, FLUSH_SECONDS)
+    code = finish(writer, progress, ingest.counts, events, _patience(stopper, writer))
     _tell(reader)
     if state:
         log.info("this run read %s", cost)
         state.close()
     return 1 if reader.fatal else code
+
+
+def _patience(stopper: Stopper, writer: SpillingWriter) -> float:
+    """Seconds to wait for Kafka at the end."""
+    if not stopper.asked:
+        return FLUSH_SECONDS
+    return ASKED_WHILE_AWAY_SECONDS if writer.waiting else ASKED_SECONDS
 
 
 def open_spill_file(settings: Settings, source: str) -> SpillFile:
