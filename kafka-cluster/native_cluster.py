@@ -188,7 +188,7 @@ class NativeCluster:
                 if is_ready(name, self.configs[name], self.environment()):
                     waiting.remove(name)
                     self._say(f"  {name:<14} ready after {time.monotonic() - started:4.1f} s")
-            if time.monotonic() - started > READY_SECONDS:
+            if waiting and time.monotonic() - started > READY_SECONDS:
                 raise UserError(
                     f"{', '.join(waiting)} not ready after {READY_SECONDS:.0f} s; see {self.log_file(waiting[0])}:\n"
                     + self.processes[waiting[0]].last_words()
