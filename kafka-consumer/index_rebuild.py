@@ -100,21 +100,23 @@ class IndexRebuild:
         return new
 
     def _switch(self, old: str, new: str) -> None:
-        self._client.indices.refresh(index=new)
         note = {str(tp.partition): offset for tp, offset in self._next.items()}
-        self._client.indices.put_mapping(
-            index=new, meta={"rebuild": {"topic_id": self._guard.topic_id, "next": note}}
-        )
         move = [
             {"remove": {"index": old, "alias": self._alias, "must_exist": True}},
             {"remove": {"index": new, "alias": self._filling, "must_exist": True}},
             {"add": {"index": new, "alias": self._alias, "is_write_index": True}},
         ]
-        try:
-            # acknowledged by every node: from then on none puts a tweet into the old index
-            self._client.options(request_timeout=70).indices.update_aliases(actions=move, timeout="60s")
+        indices = self._client.options(request_timeout=70).indices
+        try:  # by our own alias: a later run may have made another index of the same name
+            indices.refresh(index=self._filling)
+            indices.put_mapping(
+                index=self._filling, meta={"rebuild": {"topic_id": self._guard.topic_id, "next": note}}
+            )
+            answer = indices.update_aliases(actions=move, timeout="60s")
         except NotFoundError:
             raise UserError(f"{new} is not taken: another rebuild went on in its place") from None
+        if not answer["acknowledged"]:  # by every node: until then one may put tweets into the old index
+            raise UserError(f"not every node knows yet that {self._alias} is {new}: run it again, to the end")
         self._target = self._alias, Event()
         log.info("rebuild: the alias %s stands for %s now", self._alias, new)
 

@@ -83,17 +83,19 @@ class Tracer:
         with admin_client(settings) as admin:
             self._topic_id = topic_id(admin, settings.topic)
             self._leaders = _leaders(admin, settings.topic) if self._topic_id else {}
+            has_letters = topic_id(admin, settings.dead_letter_topic) is not None
         self._index, self._source = _document(connect_elasticsearch(settings), settings, id_)
         self._letters = {
             (letter.origin.topic_id, letter.origin.partition, letter.origin.offset): letter.reason
-            for letter in dead_letters(settings)
+            for letter in (dead_letters(settings) if has_letters else ())
             if letter.origin and not letter.lost and letter.group == settings.elasticsearch_group
         }
 
     def run(self, in_archive: bool) -> Iterator[Passed]:
         """All records that can be found."""
         folders = topic_folders(self._hdfs, self._settings.hdfs_root, self._settings.topic)
-        starts, ends = log_offsets(self._settings, self._settings.topic)
+        # of a topic that was deleted, the archive is left
+        starts, ends = log_offsets(self._settings, self._settings.topic) if self._topic_id else ({}, {})
         found = False
         for record in self._in_kafka(starts, ends):
             found = True
@@ -114,7 +116,7 @@ class Tracer:
                 )
 
     def _in_kafka(self, starts: dict, ends: dict) -> Iterator[Any]:
-        if self._born:  # no record of it can be older than itself
+        if self._born and ends:  # no record of it can be older than itself
             since = int((self._born - CLOCK_MARGIN).timestamp() * 1000)
             later = offsets_at(self._settings, list(ends), since)
             starts = {tp: later.get(tp, end) for tp, end in ends.items()}

@@ -113,11 +113,15 @@ class Pipeline:
 
     def make_topic_anew(self) -> None:
         """Delete the topic of tweets, and make it again."""
+        self.delete_topic()
+        ensure_topics(self.settings)
+
+    def delete_topic(self) -> None:
+        """Delete the topic of tweets."""
         with admin_client(self.settings) as admin:
             admin.delete_topics([self.settings.topic])
             wait_until(lambda: topic_id(admin, self.settings.topic) is None)
         time.sleep(2)  # until the other brokers have heard of it
-        ensure_topics(self.settings)
 
     def topic_has(self, records: int) -> bool:
         """True when so many records are in the topic."""

@@ -59,6 +59,9 @@ def test_a_tweet_is_found_in_the_archive_after_kafka_has_forgotten_it(pipeline: 
     assert len(after) == 3 and after[:2] == before
     assert len(traced(pipeline, id_of(tweets[6]))) == 1
 
+    pipeline.delete_topic()
+    assert len(traced(pipeline, id_of(tweets[5]))) == 3, "the archive outlives the topic"
+
 
 def test_only_the_piece_that_holds_the_record_is_read(pipeline: Pipeline) -> None:
     for _ in range(4):
