@@ -33,14 +33,17 @@ class NameNodeProxy:
                 if fate == "lose request":
                     self.close_connection = True
                     return
-                for _ in range(2 if fate == "twice" else 1):
-                    answer = requests.request(
-                        self.command,
-                        proxy.namenode_url + self.path,
-                        data=body,
-                        allow_redirects=False,
-                        timeout=30,
-                    )
+                try:
+                    for _ in range(2 if fate == "twice" else 1):
+                        answer = requests.request(
+                            self.command,
+                            proxy.namenode_url + self.path,
+                            data=body,
+                            allow_redirects=False,
+                            timeout=30,
+                        )
+                except requests.RequestException:  # the NameNode is away
+                    fate = "lose answer"
                 if fate == "lose answer":
                     self.close_connection = True
                     return
