@@ -199,7 +199,9 @@ def bench(arguments: list[str]) -> int:
 
 def chaos(arguments: list[str]) -> int:
     install(TEST_REQUIREMENTS)
-    return call([str(PYTHON), "-m", "pytest", "-s", "-q", "tests/chaos", *arguments])
+    return call(
+        [str(PYTHON), "-m", "pytest", "-sq", "--tb=short", "-p", "no:logging", "tests/chaos", *arguments]
+    )
 
 
 def down(arguments: list[str]) -> int:

@@ -3,8 +3,8 @@
 import statistics
 import threading
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -24,19 +24,32 @@ from namenode_proxy import NameNodeProxy
 from pipeline import Pipeline, wait_until
 from pipeline_audit import Report
 
-RECOVER_SECONDS = 120
+RECOVER_SECONDS = 180
 WARM_UP_RECORDS = 500
 
 
 @dataclass
 class Done:
-    """A fault that was injected; moments are seconds since the start, `recovered_in` None where it never did."""
+    """A fault that was injected; `began` and `ended` by the wall clock, `recovered_in` None where it never did."""
 
     fault: Fault
     began: float
-    ended: float
-    recovered_in: float | None
+    ended: float = 0.0
+    recovered_in: float | None = None
     error: str = ""
+
+    def saw(self, moments: list[float]) -> int:
+        """How many of these moments lie between its begin and its end."""
+        return sum(self.began <= moment <= self.ended for moment in moments)
+
+
+@dataclass
+class Findings:
+    """What the topic says about the audit's result: when the lost and the doubled came, what was promised in vain."""
+
+    lost: list[float] = field(default_factory=list)
+    doubled: list[float] = field(default_factory=list)
+    broken_promises: list[str] = field(default_factory=list)
 
 
 class Chaos:
@@ -68,9 +81,8 @@ class Chaos:
             time.sleep(chance.uniform(0, 2))
 
     def _inject(self, fault: Fault, chance: Random) -> None:
-        began = time.monotonic()
         self._say(f"{fault.lane:<9} {fault.name}")
-        done = Done(fault, began - self._started, 0.0, None)
+        done = Done(fault, time.time())
         try:
             for seconds in fault.inject(self._world, chance):
                 time.sleep(seconds)
@@ -79,7 +91,7 @@ class Chaos:
                 done.recovered_in = time.monotonic() - healed
         except Exception as error:
             done.error = f"{type(error).__name__}: {error}"[:300]
-        done.ended = time.monotonic() - self._started
+        done.ended = time.time()
         self.done.append(done)
         took = f"{done.recovered_in:.1f} s" if done.recovered_in is not None else "NOT RECOVERED"
         self._say(f"{fault.lane:<9} {fault.name}: recovered in {took} {done.error}")
@@ -108,10 +120,10 @@ def test_nothing_is_lost_and_nothing_is_twice(
     watch.close()
     load.end()
     report = pipeline.catch_up()
-    lost = not_in_the_topic(pipeline, load)
+    found = look_up(pipeline, load, report)
     proxy.close()
-    show(chaos.done, report, lost, load, pipeline)
-    assert not lost, f"acknowledged by Kafka, said the producer, and not in the topic: {lost[:5]}"
+    show(chaos.done, report, found, load)
+    assert not found.broken_promises, "said to be acknowledged by Kafka, and not in the topic"
     assert report.exit_code == 0, report
     assert report.refused_lines >= load.refused
     assert all(done.recovered_in is not None for done in chaos.done)
@@ -129,27 +141,38 @@ def chosen(names: str) -> list[Fault]:
     return [known[name] for name in wanted or known]
 
 
-def not_in_the_topic(pipeline: Pipeline, load: Load) -> list[str]:
-    """What was promised, and is not there."""
-    promised, from_stream = set(load.promised), 0
-    consumer = KafkaConsumer(**consumer_options(pipeline.settings, None))
-    topic = pipeline.settings.topic
+def look_up(pipeline: Pipeline, load: Load, report: Report) -> Findings:
+    """Read the topic once more: is everything there that producers promised, and when came what the audit misses?"""
+    found, promised, from_stream = Findings(), set(load.promised), 0
+    lost = {*report.missing_in_hdfs, *report.missing_in_elasticsearch}
+    doubled = {*report.doubled_in_hdfs, *report.doubled_in_elasticsearch}
+    for record in records_of(pipeline):
+        promised.discard(record.key)
+        from_stream += header(record.headers, "source") == "simulator"
+        names = {f"{record.partition}:{record.offset}", (record.key or b"").decode()}
+        found.lost += [record.timestamp / 1000] * bool(names & lost)
+        found.doubled += [record.timestamp / 1000] * bool(names & doubled)
+    found.broken_promises = sorted(key.decode() for key in promised)
+    said = sum(acknowledged(pipeline.processes))
+    if from_stream < said:
+        found.broken_promises.append(f"{said - from_stream} of {said} that the stream's producer counted")
+    return found
+
+
+def records_of(pipeline: Pipeline) -> Iterator[Any]:
+    """All records of the topic, without holding them."""
+    consumer, topic = KafkaConsumer(**consumer_options(pipeline.settings, None)), pipeline.settings.topic
     partitions = [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or ()]
     ends = consumer.end_offsets(partitions)
     consumer.assign(partitions)
     consumer.seek_to_beginning()
     while any(consumer.position(tp) < end for tp, end in ends.items()):
         for records in consumer.poll(timeout_ms=500).values():
-            promised.difference_update(record.key for record in records)
-            from_stream += sum(header(record.headers, "source") == "simulator" for record in records)
+            yield from records
     consumer.close()
-    said = sum(acknowledged(pipeline.processes))
-    return sorted(key.decode() for key in promised) + [f"{said - from_stream} of the stream"] * (
-        from_stream < said
-    )
 
 
-def show(done: list[Done], report: Report, lost: list[str], load: Load, pipeline: Pipeline) -> None:
+def show(done: list[Done], report: Report, found: Findings, load: Load) -> None:
     """One line per kind of fault, then the audit."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     for title in ("fault", "injected", "recovered in: median", "worst", "lost", "doubled"):
@@ -159,16 +182,20 @@ def show(done: list[Done], report: Report, lost: list[str], load: Load, pipeline
         took = [each.recovered_in for each in mine if each.recovered_in is not None]
         if mine:
             times = (f"{statistics.median(took):.1f} s", f"{max(took):.1f} s") if took else ("never", "never")
-            table.add_row(fault.name, str(len(mine)), *times, "", "")
+            bad = [str(sum(each.saw(moments) for each in mine)) for moments in (found.lost, found.doubled)]
+            table.add_row(fault.name, str(len(mine)), *times, *bad)
     console = Console(width=110, highlight=False)
     console.print(table)
     console.print(f"{len(done)} faults of {len({each.fault.name for each in done})} kinds")
     console.print(str(report), markup=False)
-    console.print(f"promised by producers: {len(load.promised):,}, of these not in the topic: {len(lost)}")
+    console.print(
+        f"producers said of {len(load.promised):,} tweets by id that Kafka has them; "
+        f"not in the topic: {', '.join(found.broken_promises[:5]) or 'none'}"
+    )
     for name, crew in load.crews.items():
         for what, count in crew.endings.items():
             console.print(f"{name}: ended by itself, {count} x: {what}", markup=False)
-    for process in crashed(pipeline.processes):
+    for process in crashed(load.pipeline.processes):
         console.print(f"a traceback in {process.log}", markup=False)  # type: ignore[attr-defined]
 
 
