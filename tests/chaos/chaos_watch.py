@@ -84,7 +84,7 @@ class Watch:
         admin: Any = None
         while not self._closing.wait(EVERY_SECONDS):
             try:
-                admin = admin or connect(KafkaAdminClient, self._settings, **client_options(self._settings))
+                admin = admin or connect(KafkaAdminClient, self._settings, **self._options())
                 self.latest = self._look(admin)
             except Exception:  # whatever it is: the faults are ours
                 if admin:
@@ -92,6 +92,10 @@ class Watch:
                 admin = None
         if admin:
             admin.close()
+
+    def _options(self) -> dict[str, Any]:
+        """A frozen broker must not blind us for the 30 s that clients wait by default."""
+        return client_options(self._settings) | {"request_timeout_ms": KAFKA_TIMEOUT_MS}
 
     def _look(self, admin: KafkaAdminClient) -> Look:
         asked_at = time.monotonic()
