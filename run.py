@@ -31,6 +31,7 @@ USER_REQUIREMENTS = [
 ]
 TEST_REQUIREMENTS = [*USER_REQUIREMENTS, "requirements-dev.txt"]
 DEMO_LOG = ROOT / "build" / "demo.log"
+CHAOS_LOGS = ROOT / "build" / "chaos"
 DEMO_RATE, DEMO_SECONDS = "300", "60"
 DEMO_SINCE = "now-3m"  # the stream's minute, and the groups' last seconds
 # None of what is started here can reach X, whatever keys .env holds.
@@ -199,9 +200,9 @@ def bench(arguments: list[str]) -> int:
 
 def chaos(arguments: list[str]) -> int:
     install(TEST_REQUIREMENTS)
-    return call(
-        [str(PYTHON), "-m", "pytest", "-sq", "--tb=short", "-p", "no:logging", "tests/chaos", *arguments]
-    )
+    CHAOS_LOGS.parent.mkdir(exist_ok=True)
+    options = ["-sq", "--tb=short", "-p", "no:logging", f"--basetemp={CHAOS_LOGS}"]
+    return call([str(PYTHON), "-m", "pytest", *options, "tests/chaos", *arguments])
 
 
 def down(arguments: list[str]) -> int:
