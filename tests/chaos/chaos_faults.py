@@ -1,7 +1,7 @@
 """The faults: each injects, yields for how many seconds it is to last, and heals; behind it, what counts as recovered.
 
-Those of one lane come one after another; the four lanes run beside each other, so that two or three faults of
-different lanes often overlap.
+Those of one lane come one after another; the lanes run beside each other, so that faults of different lanes overlap,
+and one's recovery may wait for another's: a consumer that comes back while Elasticsearch is down, say.
 """
 
 import os
@@ -275,22 +275,24 @@ FAULTS = [
     Fault("consumer frozen (A)", "A", frozen(a_member("A"), *PAST_THE_SESSION), delivered("A")),
     Fault("third consumer (A)", "A", process_more("A"), delivered("A")),
     Fault("consumer leaves (A)", "A", process_less("A"), delivered("A")),
-    Fault("Elasticsearch killed", "A", server_killed(["elasticsearch"], 0, 3), delivered("A")),
-    Fault("Elasticsearch frozen", "A", servers_frozen(["elasticsearch"], 1, 3, 10), delivered("A")),
-    Fault("index read-only", "A", index_read_only, delivered("A")),
+    Fault("Elasticsearch killed", "Elasticsearch", server_killed(["elasticsearch"], 0, 3), delivered("A")),
+    Fault(
+        "Elasticsearch frozen", "Elasticsearch", servers_frozen(["elasticsearch"], 1, 3, 10), delivered("A")
+    ),
+    Fault("index read-only", "Elasticsearch", index_read_only, delivered("A")),
     Fault("consumer killed (B)", "B", consumer_killed("B"), delivered("B")),
     Fault("consumer frozen (B)", "B", frozen(a_member("B"), *PAST_THE_SESSION), delivered("B")),
     Fault("third consumer (B)", "B", process_more("B"), delivered("B")),
     Fault("consumer leaves (B)", "B", process_less("B"), delivered("B")),
-    Fault("NameNode killed", "B", server_killed(["namenode"], 0, 3), delivered("B")),
-    Fault("NameNode frozen", "B", servers_frozen(["namenode"], 1, 3, 10), delivered("B")),
-    Fault("safe mode", "B", safe_mode, delivered("B")),
-    Fault("DataNode killed", "B", server_killed(DATANODES, 1, 6), delivered("B")),
-    Fault("DataNode frozen", "B", servers_frozen(DATANODES, 1, 3, 10), delivered("B")),
-    Fault("NameNode requests lost", "B", requests_that("lose request"), delivered("B")),
-    Fault("NameNode answers lost", "B", requests_that("lose answer"), delivered("B")),
-    Fault("NameNode requests doubled", "B", requests_that("twice"), delivered("B")),
-    Fault("rename held back", "B", hooked(lambda _: pause("RENAME", 22), 4, 6), delivered("B")),
+    Fault("NameNode killed", "HDFS", server_killed(["namenode"], 0, 3), delivered("B")),
+    Fault("NameNode frozen", "HDFS", servers_frozen(["namenode"], 1, 3, 10), delivered("B")),
+    Fault("safe mode", "HDFS", safe_mode, delivered("B")),
+    Fault("DataNode killed", "HDFS", server_killed(DATANODES, 1, 6), delivered("B")),
+    Fault("DataNode frozen", "HDFS", servers_frozen(DATANODES, 1, 3, 10), delivered("B")),
+    Fault("NameNode requests lost", "HDFS", requests_that("lose request"), delivered("B")),
+    Fault("NameNode answers lost", "HDFS", requests_that("lose answer"), delivered("B")),
+    Fault("NameNode requests doubled", "HDFS", requests_that("twice"), delivered("B")),
+    Fault("rename held back", "HDFS", hooked(lambda _: pause("RENAME", 22), 4, 6), delivered("B")),
     Fault("stream's producer killed", "producer", stream_killed, sent_again("simulator")),
     Fault("stream's producer frozen", "producer", frozen(the_stream, 2, 10), sent_again("simulator")),
     Fault("replay's producer killed", "producer", replay_killed, sent_again("replay")),

@@ -13,8 +13,7 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
-import orjson
-
+from kafka_cluster.message import NotATweet, tweet_record
 from pipeline import Pipeline
 from tweet_generator import TweetGenerator
 
@@ -176,8 +175,8 @@ class Load:
     def _promise(self, lines: list[bytes]) -> None:
         for line in lines:
             try:
-                self.promised.add(orjson.loads(line)["data"]["id"].encode())
-            except orjson.JSONDecodeError:
+                self.promised.add(tweet_record(line, "replay").key)
+            except NotATweet:
                 self.refused += 1
 
     def _feed(self) -> None:

@@ -82,7 +82,7 @@ class Chaos:
             time.sleep(chance.uniform(0, 2))
 
     def _inject(self, fault: Fault, chance: Random) -> None:
-        self._say(f"{fault.lane:<9} {fault.name}")
+        self._say(f"{fault.lane:<13} {fault.name}")
         done = Done(fault, time.time())
         try:
             for seconds in fault.inject(self._world, chance):
@@ -95,7 +95,7 @@ class Chaos:
         done.ended = time.time()
         self.done.append(done)
         took = f"{done.recovered_in:.1f} s" if done.recovered_in is not None else "NOT RECOVERED"
-        self._say(f"{fault.lane:<9} {fault.name}: recovered in {took} {done.error}")
+        self._say(f"{fault.lane:<13} {fault.name}: recovered in {took} {done.error}")
 
     def _say(self, what: str) -> None:
         look = self._world.watch.latest
