@@ -22,6 +22,7 @@ from kafka_cluster.groups import committed_offsets, lag
 from kafka_cluster.kafka_options import client_options, connect
 from kafka_cluster.script import ROOT, UserError
 from kafka_cluster.settings import Settings, load_settings
+from kafka_cluster.topics import MissingTopic
 
 LOG = ROOT / "build" / "drill.log"
 PRODUCER, CONSUMER = "kafka-producer/producer.py", "kafka-consumer/consumer.py"
@@ -53,6 +54,7 @@ class Observer:
         self._admin: KafkaAdminClient | None = None
         self._started = time.monotonic()
         self._before: tuple[float, int] | None = None
+        self.rate = 0.0  # records a second, since the look before
 
     def tell(self, phase: str, until: Callable[[Look], bool], seconds: float = LONGEST_SECONDS) -> Look:
         """Tell until a look passes. Raises UserError where none does in time."""
@@ -85,13 +87,13 @@ class Observer:
     def _line(self, look: Look | None) -> str:
         if look is None:
             return "the broker that was asked does not answer"
-        now, rate = time.monotonic(), 0.0
+        now = time.monotonic()
         if self._before:
-            rate = (look.records - self._before[1]) / (now - self._before[0])
+            self.rate = (look.records - self._before[1]) / (now - self._before[0])
         self._before = (now, look.records)
         leaders = " ".join(str(leader) if leader > 0 else "-" for leader in look.leaders)
         in_sync = " ".join(map(str, look.in_sync))
-        return f"leaders {leaders}   in sync {in_sync}   {rate:5,.0f}/s   lag A {look.lags[0]:,} B {look.lags[1]:,}"
+        return f"leaders {leaders}   in sync {in_sync}   {self.rate:5,.0f}/s   lag A {look.lags[0]:,} B {look.lags[1]:,}"
 
 
 def drill(cluster: Cluster, say: Callable[[str], None]) -> int:
@@ -101,7 +103,7 @@ def drill(cluster: Cluster, say: Callable[[str], None]) -> int:
     LOG.parent.mkdir(exist_ok=True)
     with LOG.open("wb") as log, running(CONSUMER, log=log, env=env):
         with running(PRODUCER, "simulate", "--rate", RATE, log=log, env=env):
-            look = observer.tell("starting", lambda look: look.whole and look.records > 0)
+            look = observer.tell("starting", lambda look: look.whole and observer.rate > 0)
             observer.tell_for("all is well", CALM_SECONDS)
             victim = f"kafka{look.leaders[0]}"
             say(f"        {victim}, the leader of partition 0, is killed")
@@ -118,9 +120,11 @@ def drill(cluster: Cluster, say: Callable[[str], None]) -> int:
 
 
 def look_at(admin: KafkaAdminClient, settings: Settings) -> Look:
-    """Ask the brokers. Raises KafkaError."""
+    """Ask the brokers. Raises KafkaError or UserError."""
     found = admin.describe_topics([settings.topic])[0]["partitions"]
     partitions = sorted(found, key=lambda partition: partition["partition_index"])
+    if not partitions:
+        raise MissingTopic(settings.topic)
     tps = [TopicPartition(settings.topic, partition["partition_index"]) for partition in partitions]
     latest = admin.list_partition_offsets(dict.fromkeys(tps, OffsetSpec.LATEST), timeout_ms=REQUEST_MS)
     ends = {tp: found.offset for tp, found in latest.items()}

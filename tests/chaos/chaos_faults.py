@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -17,7 +18,7 @@ import requests
 
 import downloads
 from chaos_load import Load, Process
-from chaos_watch import Watch
+from chaos_watch import Look, Watch
 from namenode_proxy import Hook, NameNodeProxy, pause, times
 from native_cluster import NATIVE
 from pipeline import wait_until
@@ -58,26 +59,24 @@ class Fault:
 # what counts as recovered
 
 
-def written_again(world: World, deadline: float) -> bool:
+def after_a_look(passes: Callable[[Look, Look], bool]) -> Recovered:
+    """A later look passes, beside the first one after the fault."""
+
+    def wait(world: World, deadline: float) -> bool:
+        first = world.watch.until(lambda _: True, deadline)
+        return first is not None and world.watch.until(partial(passes, first), deadline) is not None
+
+    return wait
+
+
+def written_again(first: Look, now: Look) -> bool:
     """Every partition takes records, and all its replicas are in sync."""
-    first = world.watch.until(lambda _: True, deadline)
-    return bool(first) and bool(
-        world.watch.until(
-            lambda look: look.in_sync and all(look.ends[tp] > end for tp, end in first.ends.items()), deadline
-        )
-    )
+    return now.in_sync and all(now.ends[tp] > end for tp, end in first.ends.items())
 
 
 def delivered(*groups: str) -> Recovered:
     """The groups have committed everything that was in the topic when the fault was over."""
-
-    def wait(world: World, deadline: float) -> bool:
-        first = world.watch.until(lambda _: True, deadline)
-        return bool(first) and bool(
-            world.watch.until(lambda look: all(look.has(group, first.ends) for group in groups), deadline)
-        )
-
-    return wait
+    return after_a_look(lambda first, now: all(now.has(group, first.ends) for group in groups))
 
 
 def sent_again(source: str) -> Recovered:
@@ -85,14 +84,17 @@ def sent_again(source: str) -> Recovered:
     return lambda world, deadline: world.watch.first_record_from(source, deadline)
 
 
-# Kafka
+# any server
 
 
-def broker_killed(world: World, chance: Random) -> Steps:
-    broker = chance.choice(BROKERS)
-    world.cluster.kill(broker)
-    yield chance.uniform(1, 6)
-    world.cluster.start(broker)
+def server_killed(names: list[str], *seconds: float) -> Callable[[World, Random], Steps]:
+    def inject(world: World, chance: Random) -> Steps:
+        name = chance.choice(names)
+        world.cluster.kill(name)
+        yield chance.uniform(*seconds)
+        world.cluster.start(name)
+
+    return inject
 
 
 def servers_frozen(names: list[str], count: int, *seconds: float) -> Callable[[World, Random], Steps]:
@@ -105,6 +107,9 @@ def servers_frozen(names: list[str], count: int, *seconds: float) -> Callable[[W
             world.cluster.resume(name)
 
     return inject
+
+
+# Kafka
 
 
 def brokers_restarted_in_turn(world: World, chance: Random) -> Steps:
@@ -160,16 +165,6 @@ def process_less(group: str) -> Callable[[World, Random], Steps]:
 
 
 # Elasticsearch and HDFS
-
-
-def server_killed(names: list[str], *seconds: float) -> Callable[[World, Random], Steps]:
-    def inject(world: World, chance: Random) -> Steps:
-        name = chance.choice(names)
-        world.cluster.kill(name)
-        yield chance.uniform(*seconds)
-        world.cluster.start(name)
-
-    return inject
 
 
 def index_read_only(world: World, chance: Random) -> Steps:
@@ -265,12 +260,12 @@ def the_stream(world: World, chance: Random) -> Process:
 
 
 FAULTS = [
-    Fault("broker killed", "Kafka", broker_killed, written_again),
-    Fault("broker frozen", "Kafka", servers_frozen(BROKERS, 1, 3, 10), written_again),
-    Fault("two brokers frozen", "Kafka", servers_frozen(BROKERS, 2, 3, 8), written_again),
-    Fault("all brokers frozen", "Kafka", servers_frozen(BROKERS, 3, 3, 8), written_again),
-    Fault("rolling restart of brokers", "Kafka", brokers_restarted_in_turn, written_again),
-    Fault("ZooKeeper frozen", "Kafka", servers_frozen(["zookeeper"], 1, 2, 5), written_again),
+    Fault("broker killed", "Kafka", server_killed(BROKERS, 1, 6), after_a_look(written_again)),
+    Fault("broker frozen", "Kafka", servers_frozen(BROKERS, 1, 3, 10), after_a_look(written_again)),
+    Fault("two brokers frozen", "Kafka", servers_frozen(BROKERS, 2, 3, 8), after_a_look(written_again)),
+    Fault("all brokers frozen", "Kafka", servers_frozen(BROKERS, 3, 3, 8), after_a_look(written_again)),
+    Fault("rolling restart of brokers", "Kafka", brokers_restarted_in_turn, after_a_look(written_again)),
+    Fault("ZooKeeper frozen", "Kafka", servers_frozen(["zookeeper"], 1, 2, 5), after_a_look(written_again)),
     Fault("consumer killed (A)", "A", consumer_killed("A"), delivered("A")),
     Fault("consumer frozen (A)", "A", frozen(a_member("A"), *PAST_THE_SESSION), delivered("A")),
     Fault("third consumer (A)", "A", process_more("A"), delivered("A")),

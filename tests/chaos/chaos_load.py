@@ -1,5 +1,6 @@
 """What runs while faults are injected: both groups, a simulated stream, replayed lines; and what they promised."""
 
+import contextlib
 import re
 import shutil
 import sqlite3
@@ -8,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -73,12 +75,6 @@ class Crew:
             if len(self.members) < self.wanted and time.monotonic() >= self._next_start:
                 self.members.append(self._start())
 
-    def end(self) -> None:
-        """Let all leave."""
-        self.wanted = 0
-        for member in list(self.members):
-            self.leave(member)
-
 
 class Load:
     """Both groups, the stream and the feed. `promised`: ids of tweets that must be in the topic at the end."""
@@ -122,8 +118,10 @@ class Load:
             self.feeding.terminate()  # it says how many lines it has read, and waits for their acknowledgement
         for thread in self._threads:
             thread.join(REPLAY_SECONDS)
-        for crew in self.crews.values():
-            crew.end()
+        with ThreadPoolExecutor(8) as leaving:
+            for crew in self.crews.values():
+                crew.wanted = 0
+                list(leaving.map(crew.leave, list(crew.members)))
         if self.spill_file.exists():
             self.note_spilled()
             last = self.pipeline.run("producer.py", "simulate", "--rate", "10", "--duration", "5")
@@ -164,8 +162,10 @@ class Load:
         while True:
             process = self.start("producer.py", "replay", str(file), *options)
             self.feeding = process if feeding else self.feeding
-            code = process.wait(REPLAY_SECONDS)
-            if code == 0:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(REPLAY_SECONDS)
+            process.kill()  # if it hangs
+            if process.wait() == 0:
                 self._promise(lines[: lines_read(process)])
                 break
             if self._stopping.wait(1):
