@@ -93,7 +93,8 @@ class Observer:
         self._before = (now, look.records)
         leaders = " ".join(str(leader) if leader > 0 else "-" for leader in look.leaders)
         in_sync = " ".join(map(str, look.in_sync))
-        return f"leaders {leaders}   in sync {in_sync}   {self.rate:5,.0f}/s   lag A {look.lags[0]:,} B {look.lags[1]:,}"
+        lags = "lag A {:,} B {:,}".format(*look.lags)
+        return f"leaders {leaders}   in sync {in_sync}   {self.rate:5,.0f}/s   {lags}"
 
 
 def drill(cluster: Cluster, say: Callable[[str], None]) -> int:
