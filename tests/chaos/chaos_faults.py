@@ -294,6 +294,6 @@ FAULTS = [
     Fault("stream's producer frozen", "producer", frozen(the_stream, 2, 10), sent_again("simulator")),
     Fault("replay's producer killed", "producer", replay_killed, sent_again("replay")),
     Fault("poison in the topic", "producer", poison, delivered("A", "B")),
-    Fault("a line over the limit", "producer", too_large, delivered("A", "B")),
-    Fault("tweets delivered again", "producer", delivered_again, delivered("A", "B")),
+    Fault("a line over the limit", "producer", too_large, sent_again("replay")),
+    Fault("tweets delivered again", "producer", delivered_again, sent_again("replay")),
 ]

@@ -22,6 +22,7 @@ from tweet_generator import TweetGenerator
 Process = subprocess.Popen[str]
 BATCH_SECONDS = 20
 LEAVE_SECONDS = 40
+RESTART_SECONDS = 3
 REPLAY_SECONDS = 120
 LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)  # so that no replayed id is one of the simulated stream
 
@@ -71,7 +72,7 @@ class Crew:
             for member in [member for member in self.members if member.poll() is not None]:
                 self.members.remove(member)
                 self.endings[f"exit code {member.returncode}: {last_line(member)}"] += 1
-                self._next_start = time.monotonic() + 1
+                self._next_start = time.monotonic() + RESTART_SECONDS
             if len(self.members) < self.wanted and time.monotonic() >= self._next_start:
                 self.members.append(self._start())
 
