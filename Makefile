@@ -1,10 +1,13 @@
 # Each target is one call of run.py, which works the same without make.
 PYTHON ?= python3
 
-demo test down check bench:
+demo test down check bench chaos:
 	@$(PYTHON) run.py $@
 
 test-docker:
 	@$(PYTHON) run.py test --cluster=docker
 
-.PHONY: demo test test-docker down check bench
+chaos-hour:
+	@$(PYTHON) run.py chaos --minutes 60 --rate 600
+
+.PHONY: demo test test-docker down check bench chaos chaos-hour

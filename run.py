@@ -6,6 +6,7 @@ test   unit tests, then integration tests on a cluster of their own
 down   end the cluster of the demo; with --volumes its data too
 check  ruff and mypy
 bench  both groups beside what their servers take at most: records a second, CPU seconds, memory
+chaos  faults of more than 16 kinds under load, then the audit: --minutes 5 --rate 300 --seed 1 --faults "safe mode"
 
 demo and down use the cluster in containers where it runs; with --docker demo starts it.
 """
@@ -30,6 +31,7 @@ USER_REQUIREMENTS = [
 ]
 TEST_REQUIREMENTS = [*USER_REQUIREMENTS, "requirements-dev.txt"]
 DEMO_LOG = ROOT / "build" / "demo.log"
+CHAOS_LOGS = ROOT / "build" / "chaos"
 DEMO_RATE, DEMO_SECONDS = "300", "60"
 DEMO_SINCE = "now-3m"  # the stream's minute, and the groups' last seconds
 # None of what is started here can reach X, whatever keys .env holds.
@@ -44,14 +46,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("verb", choices=("demo", "test", "down", "check", "bench"))
+    parser.add_argument("verb", choices=("demo", "test", "down", "check", "bench", "chaos"))
     args, rest = parser.parse_known_args()
     for name in ("SIGTERM", "SIGHUP"):  # a closed terminal must leave no consumer behind
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
     if sys.version_info < (3, 11):  # noqa: UP036 - said in words where an older Python gets this far
         raise Failed(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}")
-    return {"demo": demo, "test": test, "down": down, "check": check, "bench": bench}[args.verb](rest)
+    verbs = {"demo": demo, "test": test, "down": down, "check": check, "bench": bench, "chaos": chaos}
+    return verbs[args.verb](rest)
 
 
 # installing
@@ -193,6 +196,13 @@ def test(arguments: list[str]) -> int:
 def bench(arguments: list[str]) -> int:
     install(TEST_REQUIREMENTS)
     return call([str(PYTHON), "-m", "pytest", "-s", "-q", "tests/benchmarks", *arguments])
+
+
+def chaos(arguments: list[str]) -> int:
+    install(TEST_REQUIREMENTS)
+    CHAOS_LOGS.parent.mkdir(exist_ok=True)
+    options = ["-sq", "--tb=short", "-p", "no:logging", f"--basetemp={CHAOS_LOGS}"]
+    return call([str(PYTHON), "-m", "pytest", *options, "tests/chaos", *arguments])
 
 
 def down(arguments: list[str]) -> int:

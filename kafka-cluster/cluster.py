@@ -7,6 +7,7 @@ up           start all servers; done when each takes a write      down [--volume
 status       servers, topics, lag of the consumer groups          logs NAME [-f]    what a server printed
 kill NAME    end one server at once, to see what happens          start NAME        start it again
 env          the variables that lead the scripts to this cluster
+drill        under load, kill the leader of a partition and bring it back; watch leaders, replicas, lag; then the audit
 
   cluster.py init && cluster.py up          everything from nothing
   cluster.py kill kafka2                    what does a dead broker do? see it in  cluster.py status
@@ -51,6 +52,10 @@ def main() -> int:
         print("\n".join(f"{key}={value}" for key, value in cluster.environment().items()))
     elif args.verb == "logs":
         return subprocess.run(cluster.log_command(args.name, args.follow), check=False).returncode
+    elif args.verb == "drill":
+        from drill import drill
+
+        return drill(cluster, say)
     elif args.verb in ("kill", "start"):
         getattr(cluster, args.verb)(args.name)
         print(f"{args.name} {'is ended' if args.verb == 'kill' else 'is up'}")
@@ -94,7 +99,7 @@ def parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb in ("init", "up", "down", "status", "logs", "kill", "start", "env"):
+    for verb in ("init", "up", "down", "status", "logs", "kill", "start", "env", "drill"):
         command = verbs.add_parser(verb)
         command.add_argument(
             "--port-offset", type=int, default=0, metavar="N", help="a second cluster beside the first"

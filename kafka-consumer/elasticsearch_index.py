@@ -55,6 +55,8 @@ def ensure_index(client: Elasticsearch, settings: Settings) -> None:
             ) from None
     except BadRequestError as error:
         raise UserError(f"Elasticsearch refuses the index {alias}-000001: {error}") from None
+    except (NotConnected, ConnectionTimeout, ApiError) as error:  # it may die right after it has answered
+        raise UserError(f"Elasticsearch does not make the index {alias}: {error}; start again") from None
 
 
 def index_template(settings: Settings) -> dict:

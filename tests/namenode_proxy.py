@@ -33,14 +33,17 @@ class NameNodeProxy:
                 if fate == "lose request":
                     self.close_connection = True
                     return
-                for _ in range(2 if fate == "twice" else 1):
-                    answer = requests.request(
-                        self.command,
-                        proxy.namenode_url + self.path,
-                        data=body,
-                        allow_redirects=False,
-                        timeout=30,
-                    )
+                try:
+                    for _ in range(2 if fate == "twice" else 1):
+                        answer = requests.request(
+                            self.command,
+                            proxy.namenode_url + self.path,
+                            data=body,
+                            allow_redirects=False,
+                            timeout=30,
+                        )
+                except requests.RequestException:  # the NameNode is away
+                    fate = "lose answer"
                 if fate == "lose answer":
                     self.close_connection = True
                     return
@@ -57,7 +60,7 @@ class NameNodeProxy:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -66,6 +69,11 @@ class NameNodeProxy:
         """Stop listening."""
         self._server.shutdown()
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """A client that was killed, or waits no more, is no error."""
 
 
 def times(operation: str, fate: str, count: int, every: int = 1) -> Hook:
