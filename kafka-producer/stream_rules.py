@@ -48,10 +48,11 @@ def read_rules(file: str) -> list[Rule]:
     """Read a rules file: `tag: rule` a line, # starts a comment. Raises UserError with every fault."""
     path = Path(file) if Path(file).is_absolute() else ROOT / file
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or error
         raise UserError(
-            f"can't read the rules ({path}): {error}; rules.example.txt shows how one looks"
+            f"can't read the rules ({path}): {why}; rules.example.txt shows how one looks"
         ) from None
     rules, faults = [], []
     for number, line in enumerate(lines, 1):

@@ -3,9 +3,7 @@
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 from stream_rules import bring_in_line, compare, read_rules, refusals, rules_client
-from x_session import FOR_STREAM, X_URL, bearer_token, what_the_keys_allow
-
-KEYS = (*FOR_STREAM, "access_token", "access_token_secret")
+from x_session import KEYS, X_URL, bearer_token, what_the_keys_allow
 
 
 def check(settings: Settings, url: str = X_URL) -> int:

@@ -14,6 +14,7 @@ X_URL = "https://api.twitter.com"  # tweepy asks this host; it is X's
 HTTP_SECONDS = 20.0
 
 FOR_STREAM = ("api_key", "api_secret")
+KEYS = (*FOR_STREAM, "access_token", "access_token_secret")
 PASSING = (408, 420, 425, 429)
 WHAT_TO_DO = {
     400: "X does not take this request: see the rule or query that it names",
@@ -73,9 +74,8 @@ def what_the_keys_allow(settings: Settings) -> str:
     if app:
         also = "; access_token and access_token_secret are not needed" if user else ""
         return f"the keys in .env allow stream, rules and search{also}"
-    if user:
-        return "access_token and access_token_secret alone allow nothing"
-    return "there are no keys in .env"
+    given = [name for name in KEYS if getattr(settings, name)]
+    return f"{' and '.join(given)} alone allow nothing" if given else "there are no keys in .env"
 
 
 def refusal(what: str, answer: requests.Response) -> UserError | None:
