@@ -75,7 +75,7 @@ def what_the_keys_allow(settings: Settings) -> str:
         also = "; access_token and access_token_secret are not needed" if user else ""
         return f"the keys in .env allow stream, rules and search{also}"
     given = [name for name in KEYS if getattr(settings, name)]
-    return f"{' and '.join(given)} alone allow nothing" if given else "there are no keys in .env"
+    return f"with {' and '.join(given)} alone nothing can be read" if given else "there are no keys in .env"
 
 
 def refusal(what: str, answer: requests.Response) -> UserError | None:
