@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from kafka import KafkaProducer
+from kafka.errors import KafkaError
 
 from file_replay import open_lines, read_lines
 from ingest import Counts, Ingest, Stopper
@@ -68,7 +69,11 @@ def open_writer(settings: Settings) -> KafkaWriter:
     """A writer, after a look at the topics. Raises UserError when no broker answers, or a topic must not be used."""
     for warning in ensure_topics(settings):
         log.warning("%s", warning)
-    return KafkaWriter(settings, lambda **options: connect(KafkaProducer, settings, **options))
+    try:
+        return KafkaWriter(settings, lambda **options: connect(KafkaProducer, settings, **options))
+    except KafkaError as error:  # the brokers stopped answering just now
+        servers = ",".join(settings.bootstrap_servers)
+        raise UserError(f"Kafka at {servers} does not get ready: {error}") from None
 
 
 def finish(

@@ -20,6 +20,7 @@ import requests
 import downloads
 from chaos_load import Load, Process
 from chaos_watch import Look, Watch
+from kafka_cluster.script import UserError
 from namenode_proxy import Hook, NameNodeProxy, pause
 from native_cluster import NATIVE
 from pipeline import wait_until
@@ -93,9 +94,18 @@ def server_killed(names: list[str], *seconds: float) -> Callable[[World, Random]
         name = chance.choice(names)
         world.cluster.kill(name)
         yield chance.uniform(*seconds)
-        world.cluster.start(name)
+        start(world, name)
 
     return inject
+
+
+def start(world: World, name: str) -> None:
+    """Start a server again; once more where it does not come up, as it may on a machine with too much to do."""
+    try:
+        world.cluster.start(name)
+    except UserError:
+        world.cluster.native.processes[name].kill()
+        world.cluster.start(name)
 
 
 def servers_frozen(names: list[str], count: int, *seconds: float) -> Callable[[World, Random], Steps]:
@@ -117,7 +127,7 @@ def brokers_restarted_in_turn(world: World, chance: Random) -> Steps:
     for broker in chance.sample(BROKERS, 3):
         world.cluster.native.processes[broker].stop(15)
         yield 1.0
-        world.cluster.start(broker)
+        start(world, broker)
         world.watch.until(lambda look: look.in_sync, time.monotonic() + 30)
 
 
