@@ -11,7 +11,6 @@ from pathlib import Path
 
 from kafka import KafkaConsumer
 from kafka.admin import KafkaAdminClient
-from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
 from dead_letter_writer import DeadLetterWriter
 from elasticsearch_index import connect_elasticsearch, ensure_index
@@ -22,6 +21,7 @@ from kafka_cluster.kafka_options import client_options, connect, consumer_option
 from kafka_cluster.settings import Settings, require_reachable
 from kafka_cluster.topics import ensure_topics, topic_id, wait_for_topic_id
 from poll_loop import PollLoop
+from rebalance_notes import Assignor
 from sink import Sink, StopLoudly
 
 log = logging.getLogger(__name__)
@@ -37,11 +37,11 @@ def run_group(name: str, settings: Settings, from_beginning: bool, until_caught_
     group = settings.elasticsearch_group if name == "elasticsearch" else settings.hdfs_group
     admin = connect(KafkaAdminClient, settings, **client_options(settings))
     sink = _build_sink(name, settings, group, admin)
+    assignor = Assignor()
     consumer = connect(
-        KafkaConsumer, settings, **consumer_options(settings, group),
-        partition_assignment_strategy=[CooperativeStickyAssignor],
-    )  # fmt: skip
-    loop = PollLoop(consumer, settings.topic, sink, stop, from_beginning, until_caught_up)
+        KafkaConsumer, settings, **consumer_options(settings, group), partition_assignment_strategy=[assignor]
+    )
+    loop = PollLoop(consumer, assignor, settings.topic, sink, stop, from_beginning, until_caught_up)
     log.info("%s: group %s reads %s", name, group, settings.topic)
     events = None
     if name == "elasticsearch":
