@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 from kafka import KafkaConsumer
-from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
 from dead_letter_writer import DeadLetterWriter
 from elasticsearch_index import connect_elasticsearch, ensure_index
@@ -22,6 +21,7 @@ from kafka_cluster.settings import Settings, require_reachable
 from kafka_cluster.topics import ensure_topics
 from lost_ranges import LostRanges
 from poll_loop import PollLoop
+from rebalance_notes import Assignor
 from sink import Sink, StopLoudly
 from topic_guard import TopicGuard, open_topic_guard
 
@@ -39,12 +39,14 @@ def run_group(name: str, settings: Settings, from_beginning: bool, until_caught_
     with open_topic_guard(settings) as guard:
         letters = DeadLetterWriter(settings, group, guard.topic_id)
         sink = _build_sink(name, settings, letters, guard)
+        assignor = Assignor()
         consumer = connect(
-            KafkaConsumer, settings, **consumer_options(settings, group),
-            partition_assignment_strategy=[CooperativeStickyAssignor],
+            KafkaConsumer, settings, **consumer_options(settings, group), partition_assignment_strategy=[assignor]
         )  # fmt: skip
         lost = LostRanges(settings, name, sink.verb, letters)
-        loop = PollLoop(consumer, settings.topic, sink, stop, lost.tell, from_beginning, until_caught_up)
+        loop = PollLoop(
+            consumer, assignor, settings.topic, sink, stop, lost.tell, from_beginning, until_caught_up
+        )
         log.info("%s: group %s reads %s", name, group, settings.topic)
         return _run_to_the_end(name, settings, loop, lost)
 

@@ -13,7 +13,7 @@ from kafka.errors import AuthorizationError, KafkaError
 from finish_line import FinishLine
 from kafka_cluster.script import UserError
 from lane import Lane
-from rebalance_notes import RebalanceNotes
+from rebalance_notes import Assignor, RebalanceNotes
 from sink import Cancelled, Sink, StopLoudly, Written
 from starting_point import KAFKA_TIMEOUT_MS, BeyondEnd, StartingPoint
 
@@ -30,11 +30,11 @@ class PollLoop:
     """Moves the records of one topic through a sink, until `stop` is set, which a signal handler may do."""
 
     def __init__(
-        self, consumer: KafkaConsumer, topic: str, sink: Sink, stop: Event, tell_lost: Callable[[int, range], None],
-        from_beginning: bool = False, until_caught_up: bool = False,
+        self, consumer: KafkaConsumer, assignor: Assignor, topic: str, sink: Sink, stop: Event,
+        tell_lost: Callable[[int, range], None], from_beginning: bool = False, until_caught_up: bool = False,
     ) -> None:  # fmt: skip
         self._consumer, self._topic, self._sink = consumer, topic, sink
-        self._listener = RebalanceNotes(consumer)
+        self._listener = RebalanceNotes(consumer, assignor)
         self._workers = ThreadPoolExecutor(sink.workers, thread_name_prefix=sink.name)
         self._lanes: dict[TopicPartition, Lane] = {}
         self._from_beginning, self._until_caught_up = from_beginning, until_caught_up

@@ -4,13 +4,23 @@ from queue import SimpleQueue
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+
+
+class Assignor(CooperativeStickyAssignor):
+    """kafka-python 3.0.12 goes on claiming partitions that it has lost. Then those that should move wait for us to give
+    them up, which we never do: nobody reads them until somebody else joins or leaves."""
+
+    def forget(self) -> None:
+        """Claim nothing when we join again."""
+        self.member_assignment = None
 
 
 class RebalanceNotes(ConsumerRebalanceListener):
     """Only takes notes: callbacks run on the client's I/O loop, where nothing may block."""
 
-    def __init__(self, consumer: KafkaConsumer) -> None:
-        self._consumer = consumer
+    def __init__(self, consumer: KafkaConsumer, assignor: Assignor) -> None:
+        self._consumer, self._assignor = consumer, assignor
         self._notes: SimpleQueue[tuple[str, list[TopicPartition]]] = SimpleQueue()
 
     def take(self) -> list[tuple[str, list[TopicPartition]]]:
@@ -28,4 +38,5 @@ class RebalanceNotes(ConsumerRebalanceListener):
 
     def on_partitions_lost(self, lost: Any) -> None:
         """Taken away while we were silent: others may own them by now."""
+        self._assignor.forget()
         self._notes.put(("lost", list(lost)))
