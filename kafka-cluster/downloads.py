@@ -14,7 +14,7 @@ from jgo.maven import MavenContext
 from kafka_cluster.script import UserError
 
 NAME = "tweet-pipeline"
-CENTRAL = "Maven Central (https://repo.maven.apache.org)"
+CENTRAL = "Maven Central"
 
 
 def cache_folder() -> Path:

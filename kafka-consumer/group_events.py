@@ -11,7 +11,7 @@ from collections.abc import Callable
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
 
-from kafka_cluster.groups import Offsets, committed_offsets, lag
+from kafka_cluster.groups import Offsets, lag, reached_offsets
 from kafka_cluster.kafka_options import client_options, connect
 from kafka_cluster.pipeline_events import EVERY_SECONDS, PipelineEvents, Since
 from kafka_cluster.settings import Settings
@@ -88,8 +88,8 @@ class GroupProgress:
         tps = [TopicPartition(self._topic, partition["partition_index"]) for partition in partitions]
         starts, ends = self._log_offsets(tps, OffsetSpec.EARLIEST), self._log_offsets(tps, OffsetSpec.LATEST)
         own, hdfs = (
-            self._committed(self._elasticsearch_group, starts),
-            self._committed(self._hdfs_group, starts),
+            reached_offsets(self._admin, self._elasticsearch_group, starts),
+            reached_offsets(self._admin, self._hdfs_group, starts),
         )
         return lag(ends, own), lag(ends, hdfs), self._newly_stored(hdfs)
 
@@ -100,10 +100,6 @@ class GroupProgress:
     def _log_offsets(self, tps: list[TopicPartition], spec: OffsetSpec) -> Offsets:
         found = self._admin.list_partition_offsets(dict.fromkeys(tps, spec), timeout_ms=KAFKA_TIMEOUT_MS)
         return {tp: value.offset for tp, value in found.items()}
-
-    def _committed(self, group: str, starts: Offsets) -> Offsets:
-        committed = committed_offsets(self._admin, group)
-        return {tp: max(start, committed.get(tp, 0)) for tp, start in starts.items()}
 
     def _newly_stored(self, committed: Offsets) -> int:
         """Above the highest offset seen: a reading from the beginning stores nothing anew."""

@@ -6,14 +6,13 @@ from dataclasses import asdict, dataclass, field
 
 from elasticsearch import Elasticsearch, NotFoundError
 from elasticsearch.helpers import scan
-from kafka.admin import KafkaAdminClient
 
 from archive_reader import Torn, offsets_in
 from dead_letter_topic import dead_letters
 from elasticsearch_index import connect_elasticsearch
 from hdfs_archive import topic_folder
 from hdfs_client import HdfsClient
-from kafka_cluster.groups import committed_offsets, lag
+from kafka_cluster.groups import lag, reached_offsets
 from kafka_cluster.message import NotATweet, Origin, parse_tweet, tweet_id
 from kafka_cluster.settings import Settings, require_reachable
 from kafka_cluster.topics import MissingTopic, admin_client, topic_id
@@ -120,8 +119,8 @@ def audit(settings: Settings) -> Report:
             raise MissingTopic(settings.topic)
         starts, ends = log_offsets(settings, settings.topic)
         report = Report(settings.topic, first_offsets=sum(starts.values()))
-        report.lag_elasticsearch = _lag(admin, settings.elasticsearch_group, starts, ends)
-        report.lag_hdfs = _lag(admin, settings.hdfs_group, starts, ends)
+        report.lag_elasticsearch = lag(ends, reached_offsets(admin, settings.elasticsearch_group, starts))
+        report.lag_hdfs = lag(ends, reached_offsets(admin, settings.hdfs_group, starts))
     origins = _dead_letters(settings, id_, report)
     ids, dead = _read_topic(settings, starts, ends, origins, report)
     _compare_elasticsearch(elasticsearch, settings.elasticsearch_alias, ids, dead, report)
@@ -130,11 +129,6 @@ def audit(settings: Settings) -> Report:
     for tp, end in ends.items():
         _compare_hdfs(client, folder, tp.partition, starts[tp], end, report)
     return report
-
-
-def _lag(admin: KafkaAdminClient, group: str, starts: Offsets, ends: Offsets) -> int:
-    committed = committed_offsets(admin, group)
-    return lag(ends, {tp: max(start, committed.get(tp, 0)) for tp, start in starts.items()})
 
 
 def _dead_letters(settings: Settings, id_: str, report: Report) -> set[tuple[int, int]]:

@@ -91,7 +91,7 @@ class KafkaWriter:
         self._making: Future | None = None
         self._pause, self._try_at = 0.5, 0.0
         self._producer: Any = self._new_producer()
-        self.in_flight_bytes = self.acknowledged = self.resent = 0
+        self.in_flight_bytes = self.acknowledged = 0
 
     def send(self, outgoing: Outgoing) -> None:
         """Send a record. Never blocks; ask `has_room` before, else what is in flight has no bound."""
@@ -234,8 +234,6 @@ class KafkaWriter:
         for number, outgoing in again:
             if self._failure:
                 break
-            if outgoing.sent_at:
-                self.resent += 1
             self._hand_over(number, outgoing)
         self._try_at = time.monotonic() + self._pause
 

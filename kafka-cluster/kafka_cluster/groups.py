@@ -18,6 +18,12 @@ def committed_offsets(admin: KafkaAdminClient, group: str) -> Offsets:
     return {tp: max(0, entry.offset) for tp, entry in committed.items()}
 
 
+def reached_offsets(admin: KafkaAdminClient, group: str, starts: Offsets) -> Offsets:
+    """Its committed offsets, or the log's start where that is higher (what is gone is no lag). Raises KafkaError."""
+    committed = committed_offsets(admin, group)
+    return {tp: max(start, committed.get(tp, 0)) for tp, start in starts.items()}
+
+
 def lag(ends: Offsets, committed: Offsets) -> int:
     """Records below the end offsets that are not committed."""
     return sum(max(0, end - committed.get(tp, 0)) for tp, end in ends.items())
