@@ -23,7 +23,7 @@ from lost_ranges import LostRanges
 from poll_loop import PollLoop
 from rebalance_notes import Assignor
 from sink import Sink, StopLoudly
-from topic_guard import TopicGuard, open_topic_guard
+from topic_guard import TopicGuard, TopicWatch, open_topic_guard
 
 log = logging.getLogger(__name__)
 
@@ -47,16 +47,22 @@ def run_group(name: str, settings: Settings, from_beginning: bool, until_caught_
         loop = PollLoop(
             consumer, assignor, settings.topic, sink, stop, lost.tell, from_beginning, until_caught_up
         )
+        watch = TopicWatch(guard, stop)
+        watch.start()
         log.info("%s: group %s reads %s", name, group, settings.topic)
-        return _run_to_the_end(name, settings, loop, lost)
+        return _run_to_the_end(name, settings, loop, lost, watch)
 
 
-def _run_to_the_end(name: str, settings: Settings, loop: PollLoop, lost: LostRanges) -> int:
+def _run_to_the_end(
+    name: str, settings: Settings, loop: PollLoop, lost: LostRanges, watch: TopicWatch
+) -> int:
     events = None
     if name == "elasticsearch":
         events = GroupEvents(settings, lambda: loop.written, lambda: loop.owns(0))
     try:
         loop.run()
+        if watch.failure:
+            raise watch.failure
     except StopLoudly as error:
         log.error("%s stops: %s", name, error)
         return 1

@@ -19,7 +19,7 @@ class Lane:
     """The state of one assigned partition. There is at most one job (claim or write) at a time.
 
     `done`: every record below this offset is finished; None until known. `expected`: the offset that comes next
-    from Kafka; None right after a seek, when any offset is taken (compaction and retention leave holes).
+    from Kafka; None only before the first start. `gap_at`: the last such offset that did not come.
     """
 
     tp: TopicPartition
@@ -30,6 +30,7 @@ class Lane:
     due_at: float = 0.0
     failures: int = 0
     expected: int | None = None
+    gap_at: int | None = None
     done: int | None = None
     committed: int | None = None
     records: deque = field(default_factory=deque)
@@ -40,8 +41,8 @@ class Lane:
 
     def start_at(self, offset: int) -> None:
         """Take records from here on."""
-        self.active, self.failures, self.expected = True, 0, None
-        self.done = offset
+        self.active, self.failures = True, 0
+        self.done = self.expected = offset
         self._clear()
 
     def stop(self) -> None:
@@ -50,11 +51,16 @@ class Lane:
         self._clear()
 
     def add(self, records: Iterable[Any], now: float) -> bool:
-        """Buffer records. False at a gap in the offsets: nothing may be taken after it before a new claim."""
+        """Buffer records. False at a gap in the offsets: nothing may be taken after it before a new start.
+
+        The start compares with where the log begins, and tells what was lost. The same gap once more is a hole in
+        the log itself, which transactions and compaction leave.
+        """
         for record in records:
             if self.expected is not None and record.offset < self.expected:
                 continue
-            if self.expected is not None and record.offset > self.expected:
+            if self.expected is not None and record.offset > self.expected != self.gap_at:
+                self.gap_at = self.expected
                 return False
             if not self.records:
                 self.oldest_at = now

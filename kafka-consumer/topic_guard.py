@@ -1,12 +1,17 @@
 """Says whether the topic is still the one that was read: a topic that was deleted and made anew has another id."""
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable, Iterator
 
 from kafka_cluster.settings import Settings
 from kafka_cluster.topics import admin_client, topic_id, wait_for_topic_id
 from sink import StopLoudly
+
+log = logging.getLogger(__name__)
+
+WATCH_SECONDS = 5.0
 
 
 class TopicGuard:
@@ -45,3 +50,32 @@ def open_topic_guard(settings: Settings) -> Iterator[TopicGuard]:
                 return topic_id(admin, settings.topic)
 
         yield TopicGuard(wait_for_topic_id(admin, settings.topic), current)
+
+
+class TopicWatch(threading.Thread):
+    """Asks every 5 s too: a group whose topic vanished may be given no partition of the new one, and never write.
+
+    Sets `stop` when the topic was made anew; `failure` says so then.
+    """
+
+    def __init__(self, guard: TopicGuard, stop: threading.Event) -> None:
+        super().__init__(daemon=True, name="topic watch")
+        self._guard, self._stop_event = guard, stop
+        self.failure: StopLoudly | None = None
+
+    def run(self) -> None:
+        """Until `stop` is set."""
+        unclear = 0
+        while not self._stop_event.wait(WATCH_SECONDS):
+            try:
+                self._guard.check()
+                unclear = 0
+            except StopLoudly as failure:
+                self.failure = failure
+                self._stop_event.set()
+            except Unclear as why:
+                unclear += 1
+                if unclear == 3:
+                    log.warning("is the topic deleted? %s", why)
+            except Exception as error:  # brokers that are away: the poll loop says so
+                log.debug("topic watch: %s", error)

@@ -11,6 +11,7 @@ from kafka.errors import (
     InvalidReplicationFactorError,
     KafkaConnectionError,
     KafkaError,
+    RequestTimedOutError,
     TopicAlreadyExistsError,
 )
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -193,7 +194,7 @@ def _create(admin: KafkaAdminClient, topic: Topic) -> None:
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
         try:
-            admin.create_topics({topic.name: options}, timeout_ms=20_000, wait_for_metadata=True)
+            admin.create_topics({topic.name: options}, timeout_ms=10_000, wait_for_metadata=True)
             return
         except TopicAlreadyExistsError:  # another script was quicker
             return
@@ -204,6 +205,9 @@ def _create(admin: KafkaAdminClient, topic: Topic) -> None:
                     "is missing (python3 kafka-cluster/cluster.py status) and start it (... start NAME)"
                 ) from None
             time.sleep(0.5)
+        except RequestTimedOutError:  # the controller is busy; the next try may find it made
+            if time.monotonic() > deadline + SETTLE_SECONDS:
+                raise UserError(f"can't make the topic {topic.name}: the brokers are too slow") from None
         except KafkaConnectionError as error:
             if time.monotonic() > deadline:
                 raise UserError(f"can't make the topic {topic.name}: {error}") from None

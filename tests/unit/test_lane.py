@@ -15,14 +15,14 @@ class Record:
     value: bytes = b"x" * 100
 
 
-def lane(start: int | None = None) -> Lane:
+def lane(start: int = 0) -> Lane:
     new = Lane(TopicPartition("tweets", 0))
     new.start_at(start)
     return new
 
 
 def test_records_are_taken_in_order_and_counted_by_bytes() -> None:
-    one = lane()
+    one = lane(start=5)
     assert one.add([Record(5), Record(6), Record(7)], now=1.0)
     size = 100 + RECORD_OVERHEAD_BYTES
     assert one.waiting_bytes == 3 * size
@@ -33,17 +33,30 @@ def test_records_are_taken_in_order_and_counted_by_bytes() -> None:
 
 
 def test_a_record_larger_than_a_write_still_goes() -> None:
-    one = lane()
+    one = lane(start=1)
     one.add([Record(1, b"x" * 10_000)], now=0)
     assert len(one.take(10, now=0)) == 1
 
 
-def test_after_a_seek_any_offset_is_taken_later_a_gap_is_refused() -> None:
-    one = lane(start=3)
-    assert one.add([Record(10)], now=0), "retention may have left a hole"
-    assert not one.add([Record(12)], now=0)
-    assert one.add([Record(9), Record(10), Record(11)], now=0), "what was seen is dropped"
-    assert [record.offset for record in one.records] == [10, 11]
+def test_a_gap_is_refused_right_after_a_start_too() -> None:
+    """Retention may delete what was not read yet, and the client goes on behind it without a word."""
+    one = lane(start=10)
+    assert not one.add([Record(46)], now=0)
+    one.stop()
+    one.start_at(46)
+    assert one.add([Record(46)], now=0)
+    assert not one.add([Record(48)], now=0)
+    assert one.add([Record(45), Record(46), Record(47)], now=0), "what was seen is dropped"
+    assert [record.offset for record in one.records] == [46, 47]
+
+
+def test_the_same_gap_after_a_new_start_is_a_hole_in_the_log() -> None:
+    one = lane(start=5)
+    assert not one.add([Record(5), Record(6), Record(9)], now=0)
+    one.stop()
+    one.start_at(5)
+    assert one.add([Record(5), Record(6), Record(9)], now=0)
+    assert not one.add([Record(12)], now=0), "another one is not"
 
 
 def test_back_off_grows_with_jitter_and_has_a_bound() -> None:
