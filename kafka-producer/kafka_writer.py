@@ -75,6 +75,8 @@ class KafkaWriter:
     `on_acknowledged` is called with each record, in the client's thread.
     """
 
+    lost = 0  # whoever sends waits for room
+
     def __init__(
         self, settings: Settings, make_producer: Callable[..., Any] = KafkaProducer,
         on_acknowledged: Callable[[Outgoing], None] | None = None,

@@ -39,7 +39,7 @@ class ProducerEvents:
         self._told_at = time.monotonic()
         totals = {
             "received": counts.tweets, "acknowledged": self._writer.acknowledged,
-            "redelivered": counts.redelivered, "control": counts.control,
+            "redelivered": counts.redelivered, "control": counts.control, "lost": self._writer.lost,
         }  # fmt: skip
         added = self._since.added(totals)
         if added:

@@ -22,7 +22,7 @@ def health_dashboard() -> list[Json]:
     )  # fmt: skip
     rows = [
         (3, [(48, markdown("header", HEADER))]),
-        (5, [(12, received()), (12, indexed()), (12, stored()), (12, lost())]),
+        (5, [(10, received()), (10, indexed()), (10, stored()), (9, not_delivered()), (9, lost())]),
         (12, [(32, throughput()), (16, lag())]),
         (12, [(24, arrival_delay()), (24, index_delay())]),
         (12, [(24, dead_letters()), (24, documents("gaps", "When was the stream away?", "stream-gaps"))]),
@@ -42,9 +42,14 @@ def stored() -> Panel:
     return metric("stored", "Stored", VIEW, {"n": figure("sum", "stored", "records in HDFS")})
 
 
-def lost() -> Panel:
+def not_delivered() -> Panel:
     columns = {"n": figure("sum", "dead_letters", "dead letters")}
     return metric("not-delivered", "Not delivered", VIEW, columns)
+
+
+def lost() -> Panel:
+    """Deleted by Kafka's retention before a group had it, or not kept while Kafka was away and the spill file full."""
+    return metric("lost", "Lost", VIEW, {"n": figure("sum", "lost", "records, for good")})
 
 
 def throughput() -> Panel:

@@ -27,6 +27,7 @@ GAP = {
     "gap_from": "2026-11-23T09:00:00.000Z", "gap_to": "2026-11-23T09:00:12.500Z", "gap_seconds": 12.5,
     "reason": "the stream was closed", "last_id": "2125688447026114560", "filled": True,
 }  # fmt: skip
+LOST = {"elasticsearch": 30, "hdfs": 12}
 SIDES = [(0, 100), (100, 1_000), (1_000, 10_000), (10_000, 100_000), (100_000, 10**12)]
 SIZES = dict(
     zip(
@@ -91,9 +92,11 @@ def run_through(pipeline: Pipeline) -> Stage:
         return found.body["aggregations"]["stored"]["value"] == len(tweets)
 
     wait_until(stored)
-    gap = PipelineEvents(pipeline.settings)
-    gap.put("producer", "gap", **GAP)
-    gap.close()
+    told = PipelineEvents(pipeline.settings)
+    told.put("producer", "gap", **GAP)
+    for source, lost in LOST.items():
+        told.put(source, "lost", lost=lost)
+    told.close()
     consumers.terminate()
     consumers.wait(30)
     client.indices.refresh(index=f"{pipeline.settings.elasticsearch_alias},{events}")
@@ -289,6 +292,7 @@ CHECKS: dict[str, Callable[[Table, Stage], None]] = {
     "pipeline-health/indexed": total(everything),
     "pipeline-health/stored": total(everything),
     "pipeline-health/not-delivered": total(lambda _: len(BROKEN)),
+    "pipeline-health/lost": total(lambda _: sum(LOST.values())),
     "pipeline-health/throughput": throughput,
     "pipeline-health/lag": lag,
     "pipeline-health/arrival-delay": delays("arrival_delay_ms"),
