@@ -1,7 +1,13 @@
 """What could not be delivered is seen, and is delivered after a fix, once."""
 
-from kafka import KafkaProducer
+from typing import Any
 
+import pytest
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+import dead_letter_writer
+from dead_letter_topic import dead_letters
 from elasticsearch_index import connect_elasticsearch, index_template
 from kafka_cluster.kafka_options import producer_options
 from kafka_cluster.message import refused_line_headers
@@ -84,3 +90,28 @@ def test_what_is_shown_can_do_nothing_to_a_terminal(pipeline: Pipeline) -> None:
     assert "partition" in done.stdout and len(done.stdout) < 3_000
     none = pipeline.run("dead_letters.py", "show", "--reason", "no such reason")
     assert (none.returncode, none.stdout) == (0, "")
+
+
+def test_a_dead_letter_that_brokers_do_not_take_is_an_error_and_goes_when_they_are_back(
+    cluster: Any, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that no offset behind it is committed; the group comes to the record again, and writes it again."""
+    monkeypatch.setattr(dead_letter_writer, "ACKNOWLEDGE_SECONDS", 3)
+    pipeline.send([POISON["no id"], POISON["no id"]])
+    first, second = pipeline.topic_records()
+    writer = dead_letter_writer.DeadLetterWriter(pipeline.settings, "a group", "an id")
+    writer([(first, "before")])
+    brokers = ("kafka1", "kafka2", "kafka3")
+    try:
+        for broker in brokers:
+            cluster.suspend(broker)
+        with pytest.raises(KafkaError):
+            writer([(second, "meanwhile")])
+    finally:
+        for broker in brokers:
+            cluster.resume(broker)
+    writer([(second, "afterwards")])
+    writer.close()
+    found = [(letter.reason, letter.record.value) for letter in dead_letters(pipeline.settings)]
+    assert [reason for reason, _ in found] in (["before", "afterwards"], ["before", "meanwhile"])
+    assert all(value == POISON["no id"] for _, value in found)
