@@ -1,9 +1,11 @@
 """The one cluster of a test session: started when the first test asks for it, tidied away whatever happens."""
 
+import contextlib
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import hypothesis
@@ -28,6 +30,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("shared")
 
 FREE_BYTES_NEEDED = 5 << 30
+Disks = Callable[[NativeCluster], AbstractContextManager[object]]
 TEST_PROJECT = "tweets-test"
 """Compose's name for containers and volumes that are the tests' own."""
 
@@ -95,9 +98,15 @@ class Cluster:
 
 
 @pytest.fixture(scope="session")
-def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+def disks() -> Disks:
+    """What a native cluster's servers find below their data: nothing special, unless a folder's tests want it."""
+    return lambda _: contextlib.nullcontext()
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest, disks: Disks) -> Iterator[Cluster]:
     """The cluster, up and taking writes."""
-    kind = {"native": native_cluster, "docker": docker_cluster, "env": lent_cluster}
+    kind = {"native": partial(native_cluster, disks), "docker": docker_cluster, "env": lent_cluster}
     # pytest ends on SIGTERM without running fixtures' ends: make it a Ctrl-C, which does
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     with kind[request.config.getoption("--cluster")]() as found:
@@ -106,7 +115,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 
 
 @contextmanager
-def native_cluster() -> Iterator[Cluster]:
+def native_cluster(disks: Disks) -> Iterator[Cluster]:
     """Servers as processes, on free ports, gone afterwards."""
     free = psutil.virtual_memory().available
     if free < FREE_BYTES_NEEDED:
@@ -114,8 +123,12 @@ def native_cluster() -> Iterator[Cluster]:
     variables = {"elasticsearch_password": os.urandom(12).hex()}
     native = NativeCluster(variables, free_offset(variables))
     try:
-        native.up()
-        yield Cluster(native.environment(), native)
+        with disks(native):
+            try:
+                native.up()
+                yield Cluster(native.environment(), native)
+            finally:
+                native.down()
     finally:
         native.down(volumes=True)
 

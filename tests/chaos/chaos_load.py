@@ -30,7 +30,7 @@ LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)  # so that no replayed id is one of 
 class Crew:
     """So many processes of one script: what ends is started again; what ended by itself is counted."""
 
-    def __init__(self, start: Callable[[], Process], wanted: int) -> None:
+    def __init__(self, start: Callable[..., Process], wanted: int) -> None:
         self._start, self.wanted = start, wanted
         self.members: list[Process] = []
         self.lock = threading.Lock()
@@ -53,6 +53,13 @@ class Crew:
             member.wait()
             meanwhile()
             self.members = [other for other in self.members if other is not member]
+
+    def join(self, **env: str) -> Process:
+        """One more, with variables of its own."""
+        with self.lock:
+            self.wanted += 1
+            self.members.append(self._start(**env))
+            return self.members[-1]
 
     def leave(self, member: Process) -> None:
         """Ask one to end, which it must do by itself, with exit code 0."""
@@ -95,7 +102,7 @@ class Load:
             1,
         )
         self.groups = {
-            name: Crew(lambda group=group: self.start("consumer.py", "--group", group), 2)  # type: ignore[misc]
+            name: Crew(lambda group=group, **env: self.start("consumer.py", "--group", group, **env), 2)  # type: ignore[misc]
             for name, group in (("A", "elasticsearch"), ("B", "hdfs"))
         }
         self.crews = {"stream": self.stream, **self.groups}
@@ -107,10 +114,10 @@ class Load:
         for thread in self._threads:
             thread.start()
 
-    def start(self, script: str, *arguments: str) -> Process:
+    def start(self, script: str, *arguments: str, **env: str) -> Process:
         """Start a script, from any thread."""
         with self._lock:
-            return self.pipeline.start(script, *arguments)
+            return self.pipeline.start(script, *arguments, **env)
 
     def end(self) -> None:
         """Everything leaves; then a last run of the stream sends what still waits on disk."""
@@ -155,13 +162,13 @@ class Load:
         with self._lock:
             return list(islice(self._lines, count))
 
-    def replay(self, lines: list[bytes], *options: str, feeding: bool = False) -> None:
+    def replay(self, lines: list[bytes], *options: str, feeding: bool = False, **env: str) -> None:
         """Send lines with `producer.py replay` until it says that all are acknowledged, or the run ends."""
         with self._lock:
             file = self.pipeline.folder / f"replay-{len(self.pipeline.processes)}.jsonl"
             file.write_bytes(b"\n".join(lines) + b"\n")
         while True:
-            process = self.start("producer.py", "replay", str(file), *options)
+            process = self.start("producer.py", "replay", str(file), *options, **env)
             self.feeding = process if feeding else self.feeding
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(REPLAY_SECONDS)
@@ -215,3 +222,8 @@ def acknowledged(processes: list[Process]) -> Iterator[int]:
         if "simulate" in process.args and process.returncode == 0:  # type: ignore[operator]
             found = re.search(r"([\d,]+) acknowledged by Kafka", log_of(process))
             yield int(found[1].replace(",", "")) if found else 0
+
+
+def crashed(processes: list[Process]) -> list[Process]:
+    """Those that printed a traceback."""
+    return [process for process in processes if "Traceback" in log_of(process)]
