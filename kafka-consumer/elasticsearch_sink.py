@@ -15,6 +15,7 @@ from elasticsearch import ApiError, Elasticsearch
 
 from bulk_answer import Verdict, verdict
 from elasticsearch_index import refusal
+from forgotten_list import ForgottenList
 from kafka_cluster.message import NotATweet
 from kafka_cluster.pipeline_events import reason_class
 from kafka_cluster.settings import Settings
@@ -45,6 +46,7 @@ class ElasticsearchSink:
         """`live`: False where records are read once more, whose delay is none of the pipeline's."""
         self._client, self._dead_letters, self._guard, self._live = client, dead_letters, guard, live
         self.topic_id = guard.topic_id
+        self._forgotten = ForgottenList(settings)
         self._alias, self._zone = settings.elasticsearch_alias, ZoneInfo(settings.time_zone)
         self._who = f"{settings.elasticsearch_url} as {settings.elasticsearch_user}"
 
@@ -56,11 +58,18 @@ class ElasticsearchSink:
         return True
 
     def write(self, claim: None, records: list[Any], cancelled: Event) -> Written:
-        """Index records. Returns when each is there or its dead letter acknowledged; waits as long as it takes."""
+        """Index records. Returns when each is there or its dead letter acknowledged; waits as long as it takes.
+
+        What was forgotten is passed over: it comes back neither from Kafka nor from the archive.
+        """
         self._guard.check()
+        forgotten = self._forgotten.recent()
         written, poison, now = Written(), [], datetime.now(UTC) if self._live else None
         actions: list[Action] = []
         for record in records:
+            if forgotten.holds(record):
+                written.forgotten += 1
+                continue
             try:
                 id_, document = tweet_action(record.value, record.headers, now, self._zone)
                 actions.append((record, b'{"create":{"_id":"%s"}}\n%s\n' % (id_.encode(), document)))

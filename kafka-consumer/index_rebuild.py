@@ -124,6 +124,8 @@ class IndexRebuild:
         self._client.indices.refresh(index=f"{old},{new}")
         was, now = (self._client.count(index=name)["count"] for name in (old, new))
         done = f"{self._alias} is {new} now: {now:,} tweets, {self._written.dead:,} records are dead letters"
+        if self._written.forgotten:
+            done += f", {self._written.forgotten:,} are forgotten"
         if not drop_old:
             return f"{done}; {old} ({was:,} tweets) is kept"
         if now < was:

@@ -1,0 +1,128 @@
+"""The list of what was forgotten, in HDFS beside the archive: what is on it comes back from nowhere.
+
+A folder of small files, each written whole and renamed into place, so that a run that dies leaves all of its entry or
+nothing. Entries are only added.
+"""
+
+import contextlib
+import logging
+import threading
+import time
+import uuid
+from itertools import chain
+from typing import Any
+
+import hdfs
+from requests.exceptions import RequestException
+
+from forgotten_posts import Forgotten, entry, from_entries
+from hdfs_archive import staging_folder
+from hdfs_client import HdfsClient, persistently
+from kafka_cluster.message import timestamp
+from kafka_cluster.script import UserError
+from kafka_cluster.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 2.0
+LOOK_TIMEOUT_SECONDS = 3.0  # group A must not wait long for a NameNode that is frozen
+FILES_TO_JOIN = 64
+LISTINGS = 5  # files may be joined while we read: then list again
+
+
+class ForgottenList:
+    """Reads the list, and remembers it; may be used from any thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._client = HdfsClient(settings.webhdfs_url, settings.hdfs_user, LOOK_TIMEOUT_SECONDS)
+        self.folder = forgotten_folder(settings.hdfs_root)
+        self._staging = staging_folder(settings.hdfs_root)
+        self._lock, self._looking = threading.Lock(), threading.Lock()
+        self._listing: dict[str, Any] | None = None
+        self._known = Forgotten()
+        self._look_at = 0.0
+
+    def now(self) -> Forgotten:
+        """The list as it is now. Raises what HDFS raises."""
+        with self._lock:
+            return self._refresh()
+
+    def recent(self) -> Forgotten:
+        """The list as it was at most 2 s ago: one listing of a folder, where it is older.
+
+        While HDFS is away, as it was last seen: nothing can come onto it meanwhile. Raises where it was never seen.
+        """
+        if self._listing is None:
+            return self.now()
+        if time.monotonic() >= self._look_at and self._looking.acquire(blocking=False):
+            try:
+                self.now()
+            except (hdfs.HdfsError, RequestException) as error:
+                log.debug("the list of what was forgotten: %s; as it was last seen", error)
+            finally:
+                self._look_at = time.monotonic() + LOOK_SECONDS
+                self._looking.release()
+        return self._known
+
+    def add(self, posts: list[str], users: list[str]) -> tuple[list[str], list[str]]:
+        """Put on the list what is not there yet; returns that. When it returns, all of it is on the list."""
+        fresh = self.now().fresh(posts, users)
+        if any(fresh):
+            name, body = f"{uuid.uuid4().hex}.jsonl", entry(*fresh, timestamp())
+            staged = persistently(lambda: self._stage(name, body))
+            self._client.make_folder(self.folder)
+            self._client.move(f"{staged}/{name}", f"{self.folder}/{name}")
+            self._client.discard(staged)
+            self._join()
+        return fresh
+
+    def _stage(self, name: str, body: bytes) -> str:
+        folder = f"{self._staging}/{uuid.uuid4().hex}"
+        self._client.write(f"{folder}/{name}", data=body, overwrite=False)
+        return folder
+
+    def _refresh(self) -> Forgotten:
+        for _ in range(LISTINGS):
+            names = self._client.folder(self.folder)
+            listing = {name: status["length"] for name, status in names.items()}
+            if listing == self._listing:
+                return self._known
+            with contextlib.suppress(_Joined):
+                lines = list(chain.from_iterable(map(self._lines, sorted(listing))))
+                self._known, self._listing = self._understood(lines), listing
+                return self._known
+        raise hdfs.HdfsError(f"{self.folder} changed again and again while it was read")
+
+    def _lines(self, name: str) -> list[bytes]:
+        def read() -> bytes:
+            try:
+                with self._client.read(f"{self.folder}/{name}") as reader:
+                    return reader.read()
+            except hdfs.HdfsError as error:
+                if error.exception == "FileNotFoundException":
+                    raise _Joined from None
+                raise
+
+        return persistently(read).splitlines()
+
+    def _understood(self, lines: list[bytes]) -> Forgotten:
+        try:
+            return from_entries(lines)
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{self.folder} holds what is no list of posts and users: {error}") from None
+
+    def _join(self) -> None:
+        """Many runs leave many files: CONCAT makes them one. It only tidies up."""
+        first, *others = sorted(self._client.folder(self.folder))
+        if len(others) + 1 >= FILES_TO_JOIN:
+            with contextlib.suppress(hdfs.HdfsError, RequestException):
+                self._client.join(f"{self.folder}/{first}", [f"{self.folder}/{name}" for name in others])
+
+
+class _Joined(Exception):
+    """A file of the list is no longer there: another run has joined it."""
+
+
+def forgotten_folder(hdfs_root: str) -> str:
+    """Where the list is: for all topics below this root."""
+    return f"{hdfs_root}/_forgotten"
