@@ -68,7 +68,6 @@ class ElasticsearchSink:
         actions: list[Action] = []
         for record in records:
             if forgotten.holds(record):
-                written.forgotten += 1
                 continue
             try:
                 id_, document = tweet_action(record.value, record.headers, now, self._zone)
@@ -83,10 +82,13 @@ class ElasticsearchSink:
                 if cancelled.wait(pause * random.uniform(0.5, 1)):
                     raise Cancelled
                 pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
+                forgotten = self._forgotten.recent()  # it may have waited long
+                actions = [action for action in actions if not forgotten.holds(action[0])]
         if poison:
             self._dead_letters(poison)
             written.dead += len(poison)
             written.reasons.update(reason_class(reason) for _, reason in poison)
+        written.forgotten = len(records) - written.total
         return written
 
     def close(self) -> None:

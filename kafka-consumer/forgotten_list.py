@@ -53,7 +53,7 @@ class ForgottenList:
         While HDFS is away, as it was last seen: nothing can come onto it meanwhile. Raises where it was never seen.
         """
         if self._listing is None:
-            return self.now()
+            return self._first_look()
         if time.monotonic() >= self._look_at and self._looking.acquire(blocking=False):
             try:
                 self.now()
@@ -63,6 +63,13 @@ class ForgottenList:
                 self._look_at = time.monotonic() + LOOK_SECONDS
                 self._looking.release()
         return self._known
+
+    def _first_look(self) -> Forgotten:
+        try:
+            return self.now()
+        except (hdfs.HdfsError, RequestException) as error:
+            why = f"the list of what was forgotten can't be read from HDFS yet ({type(error).__name__}: {error})"
+            raise hdfs.HdfsError(why) from None
 
     def add(self, posts: list[str], users: list[str]) -> tuple[list[str], list[str]]:
         """Put on the list what is not there yet; returns that. When it returns, all of it is on the list."""
