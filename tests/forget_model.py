@@ -5,7 +5,8 @@
 
 A sealed file holds posts 1 and 2, post 3 is still in Kafka. One run forgets 1 and 3, the other 2. Whoever takes no more
 steps is frozen or dead; one that goes on later has woken up, and so has a request that comes late. The epochs' own
-protocol is in hdfs_protocol_model.py; here a claim is its folder, the list, the seal. docs/hdfs-protocol.md has the words.
+protocol is in hdfs_protocol_model.py; here a claim is its folder, the list, the seal. docs/hdfs-protocol.md tells it
+in words.
 """
 
 import argparse

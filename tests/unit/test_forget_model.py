@@ -1,4 +1,4 @@
-"""The rules of forgetting: with all of them nothing that is said to be gone is there, without one there is a way to it."""
+"""The rules of forgetting: with all of them what is said to be gone is gone, without any one of them it may not be."""
 
 import pytest
 
