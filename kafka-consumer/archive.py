@@ -53,6 +53,8 @@ TROUBLE = (
 )
 
 FORGET_HELP = """\
+Delete posts everywhere, because they were deleted on X.
+
 A record is forgotten if it carries a post of the list: its own post by id, edits included; a retweet of it; or
 any record along with which X sent the post in full, so also a quote or a reply by somebody else. With --user: every
 record that carries a post by that user. The record goes as a whole.

@@ -30,6 +30,7 @@ Action = tuple[Any, bytes]
 """A record and its two lines of a _bulk body."""
 
 LONGEST_PAUSE_SECONDS = 5.0
+LIST_READ_SECONDS = 3.0  # tweets must not wait long for a NameNode that is frozen
 ANSWER = "items.create.status,items.create.error.type,items.create.error.reason"
 
 
@@ -46,7 +47,7 @@ class ElasticsearchSink:
         """`live`: False where records are read once more, whose delay is none of the pipeline's."""
         self._client, self._dead_letters, self._guard, self._live = client, dead_letters, guard, live
         self.topic_id = guard.topic_id
-        self._forgotten = ForgottenList(settings)
+        self._forgotten = ForgottenList(settings, LIST_READ_SECONDS)
         self._alias, self._zone = settings.elasticsearch_alias, ZoneInfo(settings.time_zone)
         self._who = f"{settings.elasticsearch_url} as {settings.elasticsearch_user}"
 

@@ -17,7 +17,7 @@ from requests.exceptions import RequestException
 
 from forgotten_posts import Forgotten, entry, from_entries
 from hdfs_archive import staging_folder
-from hdfs_client import HdfsClient, persistently
+from hdfs_client import READ_SECONDS, HdfsClient, persistently
 from kafka_cluster.message import timestamp
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
@@ -25,7 +25,6 @@ from kafka_cluster.settings import Settings
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 2.0
-LOOK_TIMEOUT_SECONDS = 3.0  # group A must not wait long for a NameNode that is frozen
 FILES_TO_JOIN = 64
 LISTINGS = 5  # files may be joined while we read: then list again
 
@@ -33,8 +32,9 @@ LISTINGS = 5  # files may be joined while we read: then list again
 class ForgottenList:
     """Reads the list, and remembers it; may be used from any thread."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._client = HdfsClient(settings.webhdfs_url, settings.hdfs_user, LOOK_TIMEOUT_SECONDS)
+    def __init__(self, settings: Settings, read_seconds: float = READ_SECONDS) -> None:
+        """`read_seconds`: how long to wait for a NameNode that is frozen."""
+        self._client = HdfsClient(settings.webhdfs_url, settings.hdfs_user, read_seconds)
         self.folder = forgotten_folder(settings.hdfs_root)
         self._staging = staging_folder(settings.hdfs_root)
         self._lock, self._looking = threading.Lock(), threading.Lock()

@@ -99,11 +99,13 @@ class HdfsSink:
         try:
             if date == claim.date:
                 self._client.move(f"{staged}/{name}", f"{target}/{name}")
+                self._client.discard(staged)
             else:
                 self._client.move(staged, target)
                 claim.date, claim.pieces = date, []
-        finally:  # also what was refused: it may hold what has just been forgotten
+        except NotYes:  # sealed, perhaps since something in it must be forgotten
             self._client.discard(staged, recursive=True)
+            raise
         claim.next = batch[-1].offset + 1
         claim.pieces.append(f"{target}/{name}")
         if len(claim.pieces) >= PIECES_TO_JOIN:

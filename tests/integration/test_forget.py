@@ -11,10 +11,12 @@ import pytest
 from kafka import KafkaProducer
 
 import forget as forgetting
+import forgotten_list
 from archive_reader import Piece
 from archive_rewrite import ArchiveRewrite
 from elasticsearch_index import connect_elasticsearch
 from forget import Done, Forget
+from forgotten_list import ForgottenList
 from forgotten_posts import Forgotten
 from hdfs_client import HdfsClient
 from hdfs_sink import HdfsSink
@@ -281,6 +283,19 @@ def test_what_group_b_has_not_stored_yet_is_gone_and_never_gets_there(
     report = pipeline.catch_up()
     assert (report.exit_code, report.forgotten, report.forgotten_in_hdfs) == (0, 3, 3), report
     assert not [path for path, content in files(pipeline).items() if SECRET.encode() in content]
+
+
+def test_the_list_of_many_runs_becomes_one_file_and_nothing_is_lost(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forgotten_list, "FILES_TO_JOIN", 4)
+    writer, reader = ForgottenList(pipeline.settings), ForgottenList(pipeline.settings)
+    assert not reader.recent()
+    for number in range(9):
+        assert writer.add([str(number), "0"], ["7"]) == ([str(number)], [] if number else ["7"])
+        assert reader.now().posts.keys() == set(map(str, range(number + 1)))
+        assert reader.now().users.keys() == {"7"}
+        assert len(hdfs(pipeline).list(writer.folder)) < 4
 
 
 def test_a_dead_letter_of_it_is_not_replayed(pipeline: Pipeline, settled_at_once: None) -> None:
