@@ -8,12 +8,14 @@ import hdfs
 import orjson
 from requests.exceptions import RequestException
 
+from forgotten_posts import Forgotten
 from hdfs_archive import ArchivedRecord, Epoch, first_offset, read_line, topic_id_of
 from hdfs_client import RETRY_SECONDS, HdfsClient
 from kafka_cluster.script import UserError
 
 LISTINGS = 5  # a piece may be joined, an epoch sealed, while we read: then list again
 CHUNK_BYTES = 1 << 20
+FORGOTTEN, STILL_THERE = "forgotten", "still there"
 
 
 class Torn(Exception):
@@ -64,10 +66,17 @@ def offsets_in(client: HdfsClient, folder: str, partition: int) -> list[int]:
 
     `folder` is the topic's. Raises Torn for a line that is no record of this partition.
     """
+    return [offset for offset, _ in survey(client, folder, partition, Forgotten())]
+
+
+def survey(
+    client: HdfsClient, folder: str, partition: int, forgotten: Forgotten
+) -> list[tuple[int, str | None]]:
+    """As `offsets_in`, each with "forgotten" where the value is gone, "still there" where it should be."""
     for attempt in range(LISTINGS):
         try:
             return [
-                _offset(piece, line, partition)
+                _offset(piece, line, partition, forgotten)
                 for piece in pieces(client, folder, partition)
                 for line in lines(client, piece)
             ]
@@ -89,7 +98,7 @@ def records(
         try:
             for piece in holding(pieces(client, folder, partition), start, since):
                 for number, line in enumerate(lines(client, piece), 1):
-                    record = _record(piece, line, topic)
+                    record = record_of(piece, line, topic)
                     if record.offset >= start:
                         yield Stored(record, piece, number)
                         start, attempts = record.offset + 1, 0
@@ -163,6 +172,8 @@ def lines(client: HdfsClient, piece: Piece) -> Iterator[bytes]:
             failure = error
             if position >= piece.size or not client.exists(piece.path):
                 raise Moved(piece) from None
+            # from the line's start: it may be another file of the same lines by now, where some are forgotten
+            position, rest = position - len(rest), b""
         if position < piece.size:
             if time.monotonic() - moved_on_at > RETRY_SECONDS:
                 raise failure
@@ -171,17 +182,21 @@ def lines(client: HdfsClient, piece: Piece) -> Iterator[bytes]:
         raise Torn(f"{piece.path} does not end in a line")
 
 
-def _offset(piece: Piece, line: bytes, partition: int) -> int:
+def _offset(piece: Piece, line: bytes, partition: int, forgotten: Forgotten) -> tuple[int, str | None]:
     try:
         record = orjson.loads(line)
         if record["partition"] != partition:
             raise ValueError("another partition's")
-        return record["offset"]
+        if "forgotten" in record:
+            return record["offset"], FORGOTTEN
+        there = bool(forgotten) and forgotten.id_in(read_line(line, "").value) is not None
+        return record["offset"], STILL_THERE if there else None
     except (ValueError, KeyError, TypeError) as error:
         raise Torn(f"{piece.path}: {error}") from None
 
 
-def _record(piece: Piece, line: bytes, topic: str) -> ArchivedRecord:
+def record_of(piece: Piece, line: bytes, topic: str) -> ArchivedRecord:
+    """A line of a piece as a record. Raises Torn."""
     try:
         return read_line(line, topic)
     except (ValueError, KeyError, TypeError) as error:

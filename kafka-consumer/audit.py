@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Compare what is in the topic with what is in Elasticsearch and in HDFS.
 
-Exit code 0 when all agree, 1 when something is missing or doubled, 3 when a group has not read everything yet.
+Exit code 0 when all agree, 1 when something is missing or doubled, or forgotten and yet there, 3 when a group has not
+read everything yet.
 With `trace TWEET_ID`: the way of one tweet, record by record; exit code 1 when there is none. With `watch`: tweets a
 second, lag of each group, hashtags of the last ten seconds.
 
@@ -19,7 +20,7 @@ try:
     from kafka_cluster.settings import load_settings
     from live_view import watch
     from pipeline_audit import audit
-    from tweet_trace import as_json, trace
+    from tweet_trace import as_json, forgotten_since, trace
 except ModuleNotFoundError as missing:
     print(
         f"{missing.name} is not installed: run  python3 -m pip install -r requirements.txt  in the project's folder",
@@ -45,14 +46,19 @@ def main() -> int:
 def show_trace(args: argparse.Namespace) -> int:
     if not args.tweet_id.isascii() or not args.tweet_id.isdigit():
         raise UserError(f"a tweet's id is a number, and {args.tweet_id!r} is none")
-    found = trace(load_settings(), args.tweet_id, args.archive)
+    settings = load_settings()
+    found = trace(settings, args.tweet_id, args.archive)
+    since = forgotten_since(settings, args.tweet_id)
+    if since:
+        said = f"tweet {args.tweet_id} was forgotten: it is on the list of archive.py forget since {since}"
+        print(said, file=sys.stderr if args.json else sys.stdout)
     if args.json:
         print(as_json(found))
     for number, passed in enumerate(found if not args.json else (), 1):
         print(f"record {number} of {len(found)} of tweet {args.tweet_id}\n{passed}")
     if not found:
         print(f"no record of tweet {args.tweet_id} is in the topic or in the archive", file=sys.stderr)
-    return 0 if found else 1
+    return 0 if found or since else 1
 
 
 def parse() -> argparse.Namespace:

@@ -14,11 +14,13 @@ from kafka import KafkaConsumer
 from dead_letter_writer import DeadLetterWriter
 from elasticsearch_index import connect_elasticsearch, ensure_index
 from elasticsearch_sink import ElasticsearchSink
+from forgotten_list import ForgottenList
 from group_events import GroupEvents
 from hdfs_sink import HdfsSink
+from kafka_cluster.groups import committed_offsets
 from kafka_cluster.kafka_options import connect, consumer_options
 from kafka_cluster.settings import Settings, require_reachable
-from kafka_cluster.topics import ensure_topics
+from kafka_cluster.topics import admin_client, ensure_topics
 from lost_ranges import LostRanges
 from poll_loop import PollLoop
 from rebalance_notes import Assignor
@@ -28,6 +30,7 @@ from topic_guard import TopicGuard, TopicWatch, open_topic_guard
 log = logging.getLogger(__name__)
 
 GROUPS = ("elasticsearch", "hdfs")
+LIST_READ_SECONDS = 3.0  # tweets must not wait long for a NameNode that is frozen
 
 
 def run_group(name: str, settings: Settings, from_beginning: bool, until_caught_up: bool) -> int:
@@ -38,7 +41,7 @@ def run_group(name: str, settings: Settings, from_beginning: bool, until_caught_
     group = settings.elasticsearch_group if name == "elasticsearch" else settings.hdfs_group
     with open_topic_guard(settings) as guard:
         letters = DeadLetterWriter(settings, group, guard.topic_id)
-        sink = _build_sink(name, settings, letters, guard)
+        sink = _build_sink(name, settings, letters, guard, from_beginning)
         assignor = Assignor()
         consumer = connect(
             KafkaConsumer, settings, **consumer_options(settings, group), partition_assignment_strategy=[assignor]
@@ -115,13 +118,23 @@ def run_both(arguments: list[str]) -> int:
     return max(map(abs, codes), default=0)
 
 
-def _build_sink(name: str, settings: Settings, letters: DeadLetterWriter, guard: TopicGuard) -> Sink:
+def _build_sink(
+    name: str, settings: Settings, letters: DeadLetterWriter, guard: TopicGuard, from_beginning: bool
+) -> Sink:
     if name == "elasticsearch":
         client = connect_elasticsearch(settings, ElasticsearchSink.workers)
         ensure_index(client, settings)
-        return ElasticsearchSink(settings, client, letters, guard)
+        # one group's servers must not stop the other: only what is read again may have been forgotten long ago
+        reads_on = not from_beginning and _has_committed(settings)
+        forgotten = ForgottenList(settings, LIST_READ_SECONDS, required=not reads_on)
+        return ElasticsearchSink(settings, client, letters, guard, forgotten)
     require_reachable(settings.webhdfs_url, "HDFS (its NameNode)", "webhdfs_url")
     return HdfsSink(settings, guard)
+
+
+def _has_committed(settings: Settings) -> bool:
+    with admin_client(settings) as admin:
+        return bool(committed_offsets(admin, settings.elasticsearch_group))
 
 
 def _stop_on_signals() -> threading.Event:

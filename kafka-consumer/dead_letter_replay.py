@@ -16,6 +16,7 @@ from elasticsearch import Elasticsearch, NotFoundError
 
 from dead_letter_topic import DeadLetter
 from elasticsearch_sink import ElasticsearchSink
+from forgotten_list import ForgottenList
 from kafka_cluster.message import NotATweet, TweetRecord, header, parse_tweet, tweet_id, tweet_record
 from kafka_cluster.pipeline_events import reason_class
 from kafka_cluster.settings import Settings
@@ -31,6 +32,8 @@ class Replayed:
     indexed: int = 0
     existing: int = 0
     into_topic: int = 0
+    forgotten: int = 0
+    """Those that `archive.py forget` has forbidden."""
     refused: Counter[str] = field(default_factory=Counter)
     """Those that are refused still, by the kind of reason."""
 
@@ -39,6 +42,8 @@ class Replayed:
             f"{self.indexed:,} indexed, {self.existing:,} were in Elasticsearch already, "
             f"{self.refused.total():,} are refused still"
         ]
+        if self.forgotten:
+            lines.append(f"{self.forgotten:,} are forgotten, and stay so")
         if self.into_topic:
             lines.append(f"{self.into_topic:,} lines that a producer had refused went into the topic first")
         return "\n".join(
@@ -54,7 +59,8 @@ class Replay:
         read: Callable[[], Iterable[DeadLetter]], send: Callable[[TweetRecord], None],
     ) -> None:  # fmt: skip
         self._client, self._alias, self._read, self._send = client, settings.elasticsearch_alias, read, send
-        self._sink = ElasticsearchSink(settings, client, self._refuse, guard, live=False)
+        self._forgotten = ForgottenList(settings)
+        self._sink = ElasticsearchSink(settings, client, self._refuse, guard, self._forgotten, live=False)
         self._done = Replayed()
 
     def run(self) -> Replayed:
@@ -77,6 +83,9 @@ class Replay:
         except NotATweet as error:
             self._refuse([(letter, str(error))])
             return
+        if self._forgotten.recent().holds(record):
+            self._done.forgotten += 1
+            return
         id_ = record.key.decode()
         if id_ in there:
             self._done.existing += 1
@@ -92,6 +101,7 @@ class Replay:
         written = self._sink.write(None, records, Event())
         self._done.indexed += written.new
         self._done.existing += written.existing
+        self._done.forgotten += written.forgotten
 
     def _refuse(self, poison: list[tuple[Any, str]]) -> None:
         self._done.refused.update(reason_class(reason) for _, reason in poison)

@@ -12,8 +12,10 @@ import sys
 
 try:
     from elasticsearch import Elasticsearch
+    from hdfs import HdfsError
     from kafka import KafkaProducer
     from kafka.errors import KafkaError
+    from requests.exceptions import RequestException
 
     from dead_letter_replay import Replay, batched, delivered, id_of, ids_of
     from dead_letter_topic import dead_letters
@@ -22,7 +24,7 @@ try:
     from kafka_cluster.kafka_options import connect, producer_options
     from kafka_cluster.message import TweetRecord
     from kafka_cluster.script import UserError, run, set_up_logging
-    from kafka_cluster.settings import Settings, load_settings
+    from kafka_cluster.settings import Settings, load_settings, require_reachable
     from sink import StopLoudly
     from topic_guard import open_topic_guard
 except ModuleNotFoundError as missing:
@@ -62,6 +64,8 @@ def listed(settings: Settings, client: Elasticsearch, reason: str | None) -> Rea
 
 
 def replay(settings: Settings, client: Elasticsearch, reason: str | None) -> int:
+    # the list of what was forgotten is there
+    require_reachable(settings.webhdfs_url, "HDFS (its NameNode)", "webhdfs_url")
     producer = connect(KafkaProducer, settings, **producer_options(settings))
 
     def send(record: TweetRecord) -> None:
@@ -74,7 +78,7 @@ def replay(settings: Settings, client: Elasticsearch, reason: str | None) -> int
             replayed = Replay(
                 settings, client, guard, lambda: matching(dead_letters(settings), reason), send
             ).run()
-    except (KafkaError, StopLoudly) as error:
+    except (KafkaError, StopLoudly, HdfsError, RequestException) as error:
         raise UserError(f"the replay ended, run it again: {type(error).__name__}: {error}") from None
     finally:
         producer.close(timeout=5)

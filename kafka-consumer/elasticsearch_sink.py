@@ -15,6 +15,7 @@ from elasticsearch import ApiError, Elasticsearch
 
 from bulk_answer import Verdict, verdict
 from elasticsearch_index import refusal
+from forgotten_list import ForgottenList
 from kafka_cluster.message import NotATweet
 from kafka_cluster.pipeline_events import reason_class
 from kafka_cluster.settings import Settings
@@ -40,11 +41,12 @@ class ElasticsearchSink:
 
     def __init__(
         self, settings: Settings, client: Elasticsearch, dead_letters: DeadLetters, guard: TopicGuard,
-        live: bool = True,
+        forgotten: ForgottenList, live: bool = True,
     ) -> None:  # fmt: skip
         """`live`: False where records are read once more, whose delay is none of the pipeline's."""
         self._client, self._dead_letters, self._guard, self._live = client, dead_letters, guard, live
         self.topic_id = guard.topic_id
+        self._forgotten = forgotten
         self._alias, self._zone = settings.elasticsearch_alias, ZoneInfo(settings.time_zone)
         self._who = f"{settings.elasticsearch_url} as {settings.elasticsearch_user}"
 
@@ -56,11 +58,17 @@ class ElasticsearchSink:
         return True
 
     def write(self, claim: None, records: list[Any], cancelled: Event) -> Written:
-        """Index records. Returns when each is there or its dead letter acknowledged; waits as long as it takes."""
+        """Index records. Returns when each is there or its dead letter acknowledged; waits as long as it takes.
+
+        What was forgotten is passed over: it comes back neither from Kafka nor from the archive.
+        """
         self._guard.check()
+        forgotten = self._forgotten.recent()
         written, poison, now = Written(), [], datetime.now(UTC) if self._live else None
         actions: list[Action] = []
         for record in records:
+            if forgotten.holds(record):
+                continue
             try:
                 id_, document = tweet_action(record.value, record.headers, now, self._zone)
                 actions.append((record, b'{"create":{"_id":"%s"}}\n%s\n' % (id_.encode(), document)))
@@ -74,14 +82,18 @@ class ElasticsearchSink:
                 if cancelled.wait(pause * random.uniform(0.5, 1)):
                     raise Cancelled
                 pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
+                forgotten = self._forgotten.recent()  # it may have waited long
+                actions = [action for action in actions if not forgotten.holds(action[0])]
         if poison:
             self._dead_letters(poison)
             written.dead += len(poison)
             written.reasons.update(reason_class(reason) for _, reason in poison)
+        written.forgotten = len(records) - written.total
         return written
 
     def close(self) -> None:
         """Release the connections."""
+        self._forgotten.close()
         self._client.close()
 
     def _bulk(self, actions: list[Action], written: Written, poison: list) -> tuple[list[Action], str]:

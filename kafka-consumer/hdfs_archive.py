@@ -15,7 +15,7 @@ _EPOCH = re.compile(r"epoch=(\d{8})-([0-9a-f]{32})")
 _TOPIC_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # Ends the headers, hence the head of a line: their values are strings, in which every quote is escaped, so this
 # stands nowhere before.
-_VALUE = re.compile(rb'\},"(tweet|value_base64)":')
+_VALUE = re.compile(rb'\},"(tweet|value_base64|forgotten)":')
 
 
 @dataclass(frozen=True, order=True)
@@ -78,15 +78,36 @@ def date_of(timestamp_ms: int) -> str:
     return datetime.fromtimestamp(timestamp_ms / 1000, UTC).date().isoformat()
 
 
-def line(record: Any) -> bytes:
-    """A record as a line of the archive; a value that is no single-line UTF-8 JSON is kept in base64."""
+def line(record: Any, forgotten: str | None = None) -> bytes:
+    """A record as a line of the archive; a value that is no single-line UTF-8 JSON is kept in base64.
+
+    `forgotten`: the tweet id of a record whose value must not be kept; it stands in the value's place.
+    """
     head = {
         "partition": record.partition, "offset": record.offset, "timestamp": record.timestamp,
         "key": record.key.decode("utf-8", "backslashreplace") if record.key is not None else None,
         "headers": {name: (value or b"").decode("utf-8", "backslashreplace") for name, value in record.headers},
     }  # fmt: skip
+    if forgotten is not None:
+        return b"%s,%s}\n" % (orjson.dumps(head)[:-1], _tombstone(forgotten))
     name, value = _value(record.value)
     return b"%s,%s:%s}\n" % (orjson.dumps(head)[:-1], name, value)
+
+
+def without_value(written: bytes, id_: str) -> bytes:
+    """A whole line, without its end, whose value holds a tweet -> the same without the value, and as long.
+
+    So every other line keeps its place in the file, for those who are reading it just now.
+    """
+    separator = _VALUE.search(written)
+    if not separator:
+        raise ValueError("no line of the archive")
+    kept = b"%s,%s" % (written[: separator.start() + 1], _tombstone(id_))
+    return kept + b" " * (len(written) - len(kept) - 1) + b"}"
+
+
+def _tombstone(id_: str) -> bytes:
+    return b'"forgotten":"%s"' % id_.encode()
 
 
 def _value(value: bytes | None) -> tuple[bytes, bytes]:
@@ -103,7 +124,10 @@ def _value(value: bytes | None) -> tuple[bytes, bytes]:
 
 @dataclass(frozen=True)
 class ArchivedRecord:
-    """A record as it was in the topic, read back; `timestamp`: its LogAppendTime in ms."""
+    """A record as it was in the topic, read back; `timestamp`: its LogAppendTime in ms.
+
+    `forgotten`: the tweet id of a record whose value was forgotten.
+    """
 
     topic: str
     partition: int
@@ -112,10 +136,11 @@ class ArchivedRecord:
     key: bytes | None
     headers: list[tuple[str, bytes]]
     value: bytes | None
+    forgotten: str | None = None
 
 
 def read_line(written: bytes, topic: str) -> ArchivedRecord:
-    """A whole line, without its end -> the record that it was made of, its value byte for byte.
+    """A whole line, without its end -> the record that it was made of, its value byte for byte, or forgotten.
 
     Raises ValueError for anything else.
     """
@@ -124,14 +149,17 @@ def read_line(written: bytes, topic: str) -> ArchivedRecord:
         raise ValueError("no line of the archive")
     head = orjson.loads(written[: separator.start()] + b"}}")
     value: bytes | None = written[separator.end() : -1]
+    forgotten = None
     if separator[1] == b"value_base64":
         encoded = orjson.loads(value or b"")
         value = None if encoded is None else base64.b64decode(encoded, validate=True)
+    elif separator[1] == b"forgotten":
+        value, forgotten = None, str(orjson.loads(value or b""))
     key = head["key"]
     return ArchivedRecord(
         topic, int(head["partition"]), int(head["offset"]), int(head["timestamp"]),
         None if key is None else key.encode(),
-        [(name, text.encode()) for name, text in head["headers"].items()], value,
+        [(name, text.encode()) for name, text in head["headers"].items()], value, forgotten,
     )  # fmt: skip
 
 

@@ -22,8 +22,8 @@ class HdfsClient(hdfs.InsecureClient):
 
     _concat = _Request("POST")  # `hdfs` 2.7.3 has none
 
-    def __init__(self, url: str, user: str) -> None:
-        super().__init__(url, user=user, timeout=(CONNECT_SECONDS, READ_SECONDS))
+    def __init__(self, url: str, user: str, read_seconds: float = READ_SECONDS) -> None:
+        super().__init__(url, user=user, timeout=(CONNECT_SECONDS, read_seconds))
 
     def folder(self, path: str) -> dict[str, dict]:
         """Name -> FileStatus of what a folder holds; {} where there is no such folder.
@@ -55,14 +55,21 @@ class HdfsClient(hdfs.InsecureClient):
         """RENAME, sent once. Raises NotYes where the answer is false."""
         self._yes("RENAME", self._rename(source, destination=target))
 
+    def replace(self, source: str, target: str) -> None:
+        """RENAME with OVERWRITE, sent once: in one step the file stands in the place of that other file.
+
+        Its parents must be there, and nothing is ever moved inside a folder. Raises what the request raised.
+        """
+        self._rename(source, destination=target, renameoptions="OVERWRITE")
+
     def join(self, target: str, sources: list[str]) -> None:
         """CONCAT: append the sources, of the same folder, to the target, in order; they are gone afterwards."""
         self._concat(target, sources=",".join(sources))
 
-    def discard(self, path: str) -> None:
+    def discard(self, path: str, recursive: bool = False) -> None:
         """Delete a file or an empty folder, if it can be done: only for what nobody will miss."""
         with contextlib.suppress(hdfs.HdfsError, RequestException):
-            self.delete(path)
+            self.delete(path, recursive=recursive)
 
     def read_end(self, path: str, length: int, size: int) -> bytes:
         """The last `length` bytes of a file of `size` bytes; tried again where a DataNode has just died."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
 
+from forgotten_list import ForgottenList
+from forgotten_posts import Forgotten
 from hdfs_archive import Epoch, date_of, line, offset_of, piece_name, staging_folder, topic_folder
 from hdfs_client import HdfsClient, NotYes, persistently
 from kafka_cluster.settings import Settings
@@ -26,10 +28,14 @@ TAIL_BYTES = 64 << 10
 
 @dataclass
 class Claim:
-    """An owned partition: the open folder, the next offset to store, and the pieces of the current date."""
+    """An owned partition: the open folder, the next offset to store, and the pieces of the current date.
+
+    `forgotten`: the list of what must not be stored, as it was after the folder was made.
+    """
 
     folder: str
     next: int
+    forgotten: Forgotten
     date: str = ""
     pieces: list[str] = field(default_factory=list)
 
@@ -45,6 +51,7 @@ class HdfsSink:
         self.flush_seconds = settings.hdfs_flush_seconds
         self._client = HdfsClient(settings.webhdfs_url, settings.hdfs_user)
         self._guard, self.topic_id = guard, guard.topic_id
+        self._forgotten = ForgottenList(settings)
         self._folder = topic_folder(settings.hdfs_root, settings.topic, guard.topic_id)
         self._staging = staging_folder(settings.hdfs_root)
 
@@ -63,7 +70,8 @@ class HdfsSink:
                 self._client.move(f"{folder}/{epoch.open}", f"{folder}/{epoch.sealed}")
         following = self._next_offset(folder, sorted(others, reverse=True))  # 5
         log.info("hdfs: partition %d claimed, epoch %d, offset %d is next", partition, mine.number, following)
-        return Claim(f"{folder}/{mine.open}", following)
+        # 6: whoever adds to the list seals the folders that were there before; so what they take knows it
+        return Claim(f"{folder}/{mine.open}", following, self._forgotten.now())
 
     def still_held(self, claim: Claim) -> bool:
         """True while no later owner has sealed the folder."""
@@ -74,27 +82,35 @@ class HdfsSink:
         fresh = [record for record in records if record.offset >= claim.next]
         if fresh:
             self._guard.check()
+        forgotten = 0
         for date, batch in by_date(fresh, claim.date):
-            self._append(claim, date, batch)
-        return Written(new=len(fresh), existing=len(records) - len(fresh))
+            forgotten += self._append(claim, date, batch)
+        return Written(len(fresh) - forgotten, existing=len(records) - len(fresh), forgotten=forgotten)
 
     def close(self) -> None:
         """Nothing is kept open between requests."""
 
-    def _append(self, claim: Claim, date: str, batch: list[Any]) -> None:
-        name = piece_name(batch[0].offset)
-        staged, target = self._stage(name, b"".join(map(line, batch))), f"{claim.folder}/dt={date}"
-        # 6: RENAME makes no parents, so a sealed epoch takes nothing more; never MKDIRS or CREATE in here.
-        if date == claim.date:
-            self._client.move(f"{staged}/{name}", f"{target}/{name}")
-            self._client.discard(staged)
-        else:
-            self._client.move(staged, target)
-            claim.date, claim.pieces = date, []
+    def _append(self, claim: Claim, date: str, batch: list[Any]) -> int:
+        """Store the records of one date; returns how many of them without their value."""
+        name, ids = piece_name(batch[0].offset), [claim.forgotten.id_in(record.value) for record in batch]
+        staged = self._stage(name, b"".join(map(line, batch, ids)))
+        target = f"{claim.folder}/dt={date}"
+        # 7: RENAME makes no parents, so a sealed epoch takes nothing more; never MKDIRS or CREATE in here.
+        try:
+            if date == claim.date:
+                self._client.move(f"{staged}/{name}", f"{target}/{name}")
+                self._client.discard(staged)
+            else:
+                self._client.move(staged, target)
+                claim.date, claim.pieces = date, []
+        except NotYes:  # sealed, perhaps since something in it must be forgotten
+            self._client.discard(staged, recursive=True)
+            raise
         claim.next = batch[-1].offset + 1
         claim.pieces.append(f"{target}/{name}")
         if len(claim.pieces) >= PIECES_TO_JOIN:
             self._join(claim)
+        return len(ids) - ids.count(None)
 
     def _stage(self, name: str, body: bytes) -> str:
         """CREATE a folder that holds the file. Repeated only here, each time under a fresh name."""
@@ -107,7 +123,7 @@ class HdfsSink:
         return persistently(create)
 
     def _join(self, claim: Claim) -> None:
-        """7: tidies up only. After an unclear answer the pieces are left as they are, and a new target begins."""
+        """8: tidies up only. After an unclear answer the pieces are left as they are, and a new target begins."""
         target, *sources = claim.pieces
         claim.pieces = []
         try:

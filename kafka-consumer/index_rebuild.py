@@ -30,6 +30,7 @@ from archive_reader import partitions_of, topic_folders
 from archive_reader import records as archived_records
 from elasticsearch_index import ensure_index
 from elasticsearch_sink import ElasticsearchSink
+from forgotten_list import ForgottenList
 from hdfs_client import HdfsClient
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
@@ -53,6 +54,7 @@ class IndexRebuild:
         self, settings: Settings, client: Elasticsearch, guard: TopicGuard, letters: RebuildLetters
     ) -> None:
         self._settings, self._client, self._guard, self._letters = settings, client, guard, letters
+        self._forgotten = ForgottenList(settings)
         self._alias, self._topic = settings.elasticsearch_alias, settings.topic
         self._filling = f"{self._alias}-filling-{uuid.uuid4().hex}"
         self._target: tuple[str, Event] = (self._filling, StillFilling(client, self._filling))
@@ -124,6 +126,8 @@ class IndexRebuild:
         self._client.indices.refresh(index=f"{old},{new}")
         was, now = (self._client.count(index=name)["count"] for name in (old, new))
         done = f"{self._alias} is {new} now: {now:,} tweets, {self._written.dead:,} records are dead letters"
+        if self._written.forgotten:
+            done += f", {self._written.forgotten:,} are forgotten"
         if not drop_old:
             return f"{done}; {old} ({was:,} tweets) is kept"
         if now < was:
@@ -189,7 +193,7 @@ class IndexRebuild:
         name, cancelled = self._target
         sink = ElasticsearchSink(
             replace(self._settings, elasticsearch_alias=name), self._client, self._letters.of(topic_id),
-            self._guard, live=False,
+            self._guard, self._forgotten, live=False,
         )  # fmt: skip
         following: Offsets = {}
         for batch in batches(found):

@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass, field
 from elasticsearch import Elasticsearch, NotFoundError
 from elasticsearch.helpers import scan
 
-from archive_reader import Torn, offsets_in
+from archive_reader import FORGOTTEN, STILL_THERE, Torn, survey
 from dead_letter_topic import dead_letters
 from elasticsearch_index import connect_elasticsearch
+from forgotten_list import ForgottenList
+from forgotten_posts import Forgotten
 from hdfs_archive import topic_folder
 from hdfs_client import HdfsClient
 from kafka_cluster.groups import lag, reached_offsets
@@ -34,6 +36,8 @@ class Report:
     replayed: int = 0
     refused_lines: int = 0
     stored: int = 0
+    forgotten: int = 0
+    forgotten_in_hdfs: int = 0
     foreign_ids: int = 0
     lag_elasticsearch: int = 0
     lag_hdfs: int = 0
@@ -42,21 +46,23 @@ class Report:
     missing_in_hdfs: list[str] = field(default_factory=list)
     doubled_in_hdfs: list[str] = field(default_factory=list)
     torn: list[str] = field(default_factory=list)
+    still_there: list[str] = field(default_factory=list)
+    """What is on the list of `archive.py forget`, and yet in Elasticsearch or HDFS."""
     lost: list[str] = field(default_factory=list)
     """What Kafka's retention deleted before a group had it, in words."""
 
     @property
     def agrees(self) -> bool:
-        """True when nothing is missing, doubled or torn."""
+        """True when nothing is missing, doubled or torn, and what was forgotten is gone."""
         return not any((
             self.missing_in_elasticsearch, self.doubled_in_elasticsearch, self.missing_in_hdfs,
-            self.doubled_in_hdfs, self.torn,
+            self.doubled_in_hdfs, self.torn, self.still_there,
         ))  # fmt: skip
 
     @property
     def exit_code(self) -> int:
-        """0 all agree, 1 not, 3 a group has not got that far yet (what is doubled or torn is wrong all the same)."""
-        if self.doubled_in_elasticsearch or self.doubled_in_hdfs or self.torn:
+        """0 all agree, 1 not, 3 a group has not got that far yet; doubled, torn or not gone is wrong all the same."""
+        if self.doubled_in_elasticsearch or self.doubled_in_hdfs or self.torn or self.still_there:
             return 1
         if self.lag_elasticsearch or self.lag_hdfs:
             return 3
@@ -75,6 +81,12 @@ class Report:
             f"HDFS: {self.stored:,} lines; missing {_some(self.missing_in_hdfs)}, "
             f"doubled {_some(self.doubled_in_hdfs)}, torn {_some(self.torn)}",
         ]
+        if self.forgotten or self.forgotten_in_hdfs or self.still_there:
+            lines.append(
+                f"forgotten: {self.forgotten:,} of these records are on the list of archive.py forget; "
+                f"{self.forgotten_in_hdfs:,} lines in HDFS are empty; still there {_some(self.still_there)}"
+                + ("; run archive.py forget again" if self.still_there else "")
+            )
         if self.refused_lines:
             lines.append(
                 f"lines that the producer refused (in the dead-letter topic): {self.refused_lines:,}"
@@ -122,12 +134,13 @@ def audit(settings: Settings) -> Report:
         report.lag_elasticsearch = lag(ends, reached_offsets(admin, settings.elasticsearch_group, starts))
         report.lag_hdfs = lag(ends, reached_offsets(admin, settings.hdfs_group, starts))
     origins = _dead_letters(settings, id_, report)
-    ids, dead = _read_topic(settings, starts, ends, origins, report)
-    _compare_elasticsearch(elasticsearch, settings.elasticsearch_alias, ids, dead, report)
+    forgotten = ForgottenList(settings).now()
+    tweets = _read_topic(settings, starts, ends, origins, forgotten, report)
+    _compare_elasticsearch(elasticsearch, settings.elasticsearch_alias, tweets, report)
     client = HdfsClient(settings.webhdfs_url, settings.hdfs_user)
     folder = topic_folder(settings.hdfs_root, settings.topic, id_)
     for tp, end in ends.items():
-        _compare_hdfs(client, folder, tp.partition, starts[tp], end, report)
+        _compare_hdfs(client, folder, tp.partition, starts[tp], end, forgotten, report)
     return report
 
 
@@ -154,30 +167,43 @@ def _ours(origin: Origin, settings: Settings, id_: str) -> bool:
     return (origin.topic, origin.topic_id) == (settings.topic, id_)
 
 
+@dataclass(frozen=True)
+class Tweets:
+    """The ids in the topic that should be in Elasticsearch; those of dead letters, which may be; those forgotten.
+
+    One that is forgotten in one record and not in another, along with which X sent less, may be or not.
+    """
+
+    ids: set[str] = field(default_factory=set)
+    dead: set[str] = field(default_factory=set)
+    forgotten: set[str] = field(default_factory=set)
+
+
 def _read_topic(
-    settings: Settings, starts: Offsets, ends: Offsets, origins: set[tuple[int, int]], report: Report
-) -> tuple[set[str], set[str]]:
-    """The ids that should be in Elasticsearch, and those of dead letters, which may be."""
-    ids: set[str] = set()
-    dead: set[str] = set()
+    settings: Settings, starts: Offsets, ends: Offsets, origins: set[tuple[int, int]], forgotten: Forgotten,
+    report: Report,
+) -> Tweets:  # fmt: skip
+    tweets = Tweets()
     for record in records(settings, starts, ends):
         report.records += 1
         origin = (record.partition, record.offset)
         report.dead_letters += origin in origins
+        if (gone := forgotten.id_in(record.value)) is not None:
+            report.forgotten += 1
+            tweets.forgotten.add(gone)
+            continue
         try:
             id_ = tweet_id(parse_tweet(record.value))
         except NotATweet:
             if origin not in origins:
                 report.missing_in_elasticsearch.append(f"{record.partition}:{record.offset}")
             continue
-        (dead if origin in origins else ids).add(id_)
-    report.ids = len(ids | dead)
-    return ids, dead - ids
+        (tweets.dead if origin in origins else tweets.ids).add(id_)
+    report.ids = len(tweets.ids | tweets.dead)
+    return Tweets(tweets.ids - tweets.forgotten, tweets.dead - tweets.ids, tweets.forgotten - tweets.ids)
 
 
-def _compare_elasticsearch(
-    client: Elasticsearch, alias: str, ids: set[str], dead: set[str], report: Report
-) -> None:
+def _compare_elasticsearch(client: Elasticsearch, alias: str, tweets: Tweets, report: Report) -> None:
     try:
         client.indices.refresh(index=alias)
         found = Counter(
@@ -185,21 +211,32 @@ def _compare_elasticsearch(
         )
     except NotFoundError:
         found = Counter()
-    report.indexed = sum(1 for id_ in ids if id_ in found)
-    report.replayed = sum(1 for id_ in dead if id_ in found)
-    report.missing_in_elasticsearch += sorted(id_ for id_ in ids if id_ not in found)
+    report.indexed = sum(1 for id_ in tweets.ids if id_ in found)
+    report.replayed = sum(1 for id_ in tweets.dead if id_ in found)
+    report.still_there += sorted(id_ for id_ in tweets.forgotten if id_ in found)
+    report.missing_in_elasticsearch += sorted(id_ for id_ in tweets.ids if id_ not in found)
     report.doubled_in_elasticsearch += sorted(id_ for id_, count in found.items() if count > 1)
-    report.foreign_ids = sum(1 for id_ in found if id_ not in ids and id_ not in dead)
+    known = tweets.ids | tweets.dead | tweets.forgotten
+    report.foreign_ids = sum(1 for id_ in found if id_ not in known)
 
 
 def _compare_hdfs(
-    client: HdfsClient, folder: str, partition: int, first: int, end: int, report: Report
+    client: HdfsClient,
+    folder: str,
+    partition: int,
+    first: int,
+    end: int,
+    forgotten: Forgotten,
+    report: Report,
 ) -> None:
     try:
-        offsets = Counter(offsets_in(client, folder, partition))
+        lines = survey(client, folder, partition, forgotten)
     except Torn as error:
         report.torn.append(str(error))
         return
+    offsets = Counter(offset for offset, _ in lines)
+    report.forgotten_in_hdfs += sum(1 for _, state in lines if state == FORGOTTEN)
+    report.still_there += [f"{partition}:{offset}" for offset, state in lines if state == STILL_THERE]
     wanted = range(first, end)
     report.stored += sum(1 for offset in offsets if offset in wanted)
     report.missing_in_hdfs += [f"{partition}:{offset}" for offset in wanted if offset not in offsets]

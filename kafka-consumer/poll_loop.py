@@ -273,7 +273,7 @@ class PollLoop:
         return lane is not None and lane.assigned
 
     def _report(self, now: float) -> None:
-        seconds, total = now - self._reported_at, self.written.new + self.written.existing + self.written.dead
+        seconds, total = now - self._reported_at, self.written.total
         if seconds < REPORT_SECONDS or total == self._reported:
             return
         log.info(
@@ -286,8 +286,8 @@ class PollLoop:
         """What was done so far, in words."""
         written = self.written
         if self._from_beginning:
-            total = written.new + written.existing + written.dead
-            text = f"read again {total:,}: {written.new:,} new, {written.existing:,} already there"
+            text = f"read again {written.total:,}: {written.new:,} new, {written.existing:,} already there"
         else:
             text = f"{written.new:,} {self._sink.verb}, {written.existing:,} already there"
-        return text + (f", {written.dead:,} dead letters" if written.dead else "")
+        text += f", {written.dead:,} dead letters" if written.dead else ""
+        return text + (f", {written.forgotten:,} forgotten" if written.forgotten else "")

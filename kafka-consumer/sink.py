@@ -21,13 +21,21 @@ class Written:
     new: int = 0
     existing: int = 0
     dead: int = 0
+    forgotten: int = 0
+    """Records that `archive.py forget` has forbidden: their values go nowhere."""
     reasons: Counter[str] = field(default_factory=Counter)
     """Why records are dead letters, by kind."""
+
+    @property
+    def total(self) -> int:
+        """All records of the write."""
+        return self.new + self.existing + self.dead + self.forgotten
 
     def __iadd__(self, other: "Written") -> "Written":
         self.new += other.new
         self.existing += other.existing
         self.dead += other.dead
+        self.forgotten += other.forgotten
         self.reasons += other.reasons
         return self
 

@@ -13,6 +13,7 @@ from archive_reader import Stored, find, partitions_of, topic_folders
 from archive_reader import records as archived_records
 from dead_letter_topic import dead_letters
 from elasticsearch_index import connect_elasticsearch
+from forgotten_list import ForgottenList
 from hdfs_client import HdfsClient
 from kafka_cluster.message import NotATweet, header, parse_tweet, timestamp, timestamp_of, tweet_id
 from kafka_cluster.settings import Settings, require_reachable
@@ -40,16 +41,18 @@ class Passed:
     stored_at: str | None
     file: str | None
     line: int | None
+    forgotten: bool = False
 
     def __str__(self) -> str:
         at, dead = self.line and f"line {self.line} of {self.file}", f"dead letter: {self.dead_letter}"
+        absent = "forgotten" if self.forgotten else "NOT THERE"
         where = f"partition {self.partition}, offset {self.offset}, leader {self.leader or 'none any more'}"
         steps = (
             ("created", self.created_at, ""),
             ("received", self.received_at, ""),
             ("in the topic", self.appended_at, where),
-            ("indexed", self.indexed_at, self.index or (dead if self.dead_letter else "NOT THERE")),
-            ("stored", self.stored_at, at or "NOT THERE"),
+            ("indexed", self.indexed_at, self.index or (dead if self.dead_letter else absent)),
+            ("stored", self.stored_at, (at or "NOT THERE") + (", forgotten" if self.forgotten else "")),
         )
         return "\n".join(
             f"  {step:<13} {when or 'not known':<25} {what}".rstrip() for step, when, what in steps
@@ -67,6 +70,11 @@ def trace(settings: Settings, id_: str, in_archive: bool) -> list[Passed]:
     )
 
 
+def forgotten_since(settings: Settings, id_: str) -> str | None:
+    """Since when a tweet is on the list of what was forgotten, by its id; None where it is not."""
+    return ForgottenList(settings).now().posts.get(id_)
+
+
 def as_json(found: list[Passed]) -> str:
     """All records, on one line."""
     return json.dumps([asdict(passed) for passed in found], ensure_ascii=False)
@@ -80,6 +88,7 @@ class Tracer:
         self._settings, self._id = settings, id_
         self._hdfs = HdfsClient(settings.webhdfs_url, settings.hdfs_user)
         self._born = birth(id_)[1]
+        self._listed = ForgottenList(settings).now()
         with admin_client(settings) as admin:
             self._topic_id = topic_id(admin, settings.topic)
             self._leaders = _leaders(admin, settings.topic) if self._topic_id else {}
@@ -127,7 +136,7 @@ class Tracer:
         for stored in archived_records(self._hdfs, folder, partition, self._settings.topic, since=since):
             if end is not None and stored.record.offset >= end:
                 return
-            if self._is_it(stored.record.value):
+            if stored.record.forgotten == self._id or self._is_it(stored.record.value):
                 yield stored
 
     def _is_it(self, value: bytes | None) -> bool:
@@ -140,9 +149,8 @@ class Tracer:
 
     def _passed(self, topic: str, record: Any, stored: Stored | None) -> Passed:
         received = header(record.headers, "received_at")
-        created = parse_tweet(record.value)["data"].get("created_at") or (
-            self._born and timestamp(self._born)
-        )
+        created = parse_tweet(record.value)["data"].get("created_at") if record.value else None
+        created = created or (self._born and timestamp(self._born))
         return Passed(
             topic, record.partition, record.offset,
             self._leaders.get(record.partition) if topic == self._topic_id else None,
@@ -151,6 +159,7 @@ class Tracer:
             self._letters.get((topic, record.partition, record.offset)),
             timestamp_of(stored.piece.stored_at) if stored else None,
             stored.piece.path if stored else None, stored.line if stored else None,
+            self._listed.holds(record),
         )  # fmt: skip
 
     def _indexed_at(self, received: str | None) -> str | None:

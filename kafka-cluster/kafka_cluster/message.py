@@ -72,9 +72,14 @@ def parse_tweet(value: bytes | None) -> dict:
 def tweet_id(payload: dict) -> str:
     """The id in `data`, as a string of digits. Raises NotATweet where there is none."""
     id_ = payload["data"].get("id")
-    if isinstance(id_, str) and id_.isascii() and id_.isdigit() and len(id_) <= 20:
+    if is_tweet_id(id_):
         return id_
     raise NotATweet("data.id is not a string of up to 20 digits")
+
+
+def is_tweet_id(value: object) -> bool:
+    """True for a string of up to 20 digits: X's ids, of users too."""
+    return isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20
 
 
 def timestamp(moment: datetime | None = None) -> str:

@@ -71,7 +71,7 @@ def ensure_topics(settings: Settings) -> list[str]:
             try:
                 if topic_id(admin, wanted.name) is None:
                     _create(admin, wanted)
-                actual = _describe(admin, wanted.name)
+                actual = describe(admin, wanted.name)
             except KafkaError as error:
                 raise UserError(f"Kafka at {servers} does not get ready: {error}") from None
             fatal, mild = compare(wanted, actual, servers)
@@ -170,7 +170,7 @@ def admin_client(settings: Settings) -> Iterator[KafkaAdminClient]:
 
 
 @_ask_again
-def _describe(admin: KafkaAdminClient, name: str) -> Topic:
+def describe(admin: KafkaAdminClient, name: str) -> Topic:
     """The topic as it is; waits until the broker that is asked has heard of one that was made just now."""
     resource = ConfigResource(ConfigResourceType.TOPIC, name)
     deadline = time.monotonic() + SETTLE_SECONDS

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bulk_answer import WAIT_ERRORS, WAIT_STATUS, Verdict, verdict
 from elasticsearch_sink import ElasticsearchSink
+from forgotten_list import ForgottenList
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 from sample import Record
@@ -96,6 +97,6 @@ def test_a_wrong_password_is_never_a_dead_letter() -> None:
 
 def sink(bulk: Any) -> ElasticsearchSink:
     """A sink that gets these answers: which ones Elasticsearch gives is tested with Elasticsearch."""
-    return ElasticsearchSink(
-        Settings(), SimpleNamespace(bulk=bulk), lambda _: None, TopicGuard("id", lambda: "id")
-    )  # type: ignore[arg-type]
+    settings, guard = Settings(), TopicGuard("id", lambda: "id")
+    client: Any = SimpleNamespace(bulk=bulk)
+    return ElasticsearchSink(settings, client, lambda _: None, guard, ForgottenList(settings))

@@ -47,6 +47,7 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 class Writer:
     acknowledged = 0
+    lost = 0
 
 
 def test_totals_become_differences() -> None:
@@ -75,9 +76,17 @@ def test_the_producer_tells_what_came_since_the_last_time(kept: list[dict[str, A
     events.tell(counts)
     assert kept == [], "nothing is told before five seconds are over"
     counts.tweets, counts.redelivered, counts.reasons["no JSON"], writer.acknowledged = 10, 2, 1, 9
+    writer.lost = 3
     events.close(counts)
     assert kept == [
-        {"source": "producer", "event": "counts", "received": 10, "acknowledged": 9, "redelivered": 2},
+        {
+            "source": "producer",
+            "event": "counts",
+            "received": 10,
+            "acknowledged": 9,
+            "redelivered": 2,
+            "lost": 3,
+        },
         {"source": "producer", "event": "dead_letters", "dead_letters": 1, "reason": "no JSON"},
     ]
 

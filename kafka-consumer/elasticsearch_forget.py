@@ -1,0 +1,76 @@
+"""Deletes documents of forgotten tweets, from every index of the pipeline: behind the alias, kept, or being filled."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+from elasticsearch import Elasticsearch, NotFoundError
+from elasticsearch.helpers import scan
+
+from forgotten_posts import Forgotten
+from kafka_cluster.script import UserError
+
+T = TypeVar("T")
+
+IDS_AT_A_TIME = 5_000
+REQUEST_SECONDS = 120
+
+
+class ElasticsearchForget:
+    """Counts what it deletes."""
+
+    def __init__(self, client: Elasticsearch, alias: str) -> None:
+        self._client, self._alias = client.options(request_timeout=REQUEST_SECONDS), alias
+        self.deleted = 0
+
+    def listed(self, forgotten: Forgotten) -> None:
+        """Delete what a document's own fields show: the posts, retweets of them, all tweets of the users."""
+        for ids in in_parts(forgotten.posts):
+            retweets = [{"term": {"kind": "retweet"}}, {"terms": {"original_id": ids}}]
+            self._delete({"bool": {"should": [{"ids": {"values": ids}}, {"bool": {"filter": retweets}}]}})
+        for users in in_parts(forgotten.users):
+            self._delete({"terms": {"author.id": users}})
+
+    def tweets(self, ids: Iterable[str]) -> None:
+        """Delete the documents of tweets."""
+        for some in in_parts(ids):
+            self._delete({"ids": {"values": some}})
+
+    def indices(self) -> list[str]:
+        """Every index that holds tweets: also old ones that a rebuild has kept, and the one that it fills."""
+        found = self._client.indices.get(index=f"{self._alias}-*", features="aliases", expand_wildcards="all")
+        names = {name for name in found if re.fullmatch(rf"{re.escape(self._alias)}-\d+", name)}
+        try:
+            names |= set(self._client.indices.get_alias(name=self._alias))
+        except NotFoundError:
+            pass
+        return sorted(names)
+
+    def _delete(self, query: dict[str, Any]) -> None:
+        indices = self.indices()
+        if not indices:
+            return
+        self._client.indices.refresh(index=indices, ignore_unavailable=True)
+        # searched and deleted by id: Elasticsearch without its modules has no _delete_by_query
+        hits = scan(
+            self._client, index=indices, query={"query": query, "_source": False}, size=IDS_AT_A_TIME,
+            ignore_unavailable=True,
+        )  # fmt: skip
+        for some in in_parts({"_index": hit["_index"], "_id": hit["_id"]} for hit in hits):
+            self._bulk([{"delete": hit} for hit in some])
+
+    def _bulk(self, operations: list[dict[str, Any]]) -> None:
+        answer = self._client.bulk(operations=operations, refresh=True)
+        for item in answer["items"]:
+            result = item["delete"]
+            if "error" in result:
+                where, why = result["_index"], result["error"]["reason"]
+                raise UserError(f"a document of {where} was not deleted: {why}; mend that, and run it again")
+            self.deleted += result["result"] == "deleted"  # or a rebuild has just removed the index
+
+
+def in_parts(ids: Iterable[T]) -> Iterator[list[T]]:
+    """So many at a time as Elasticsearch takes in one query."""
+    found = list(ids)
+    for start in range(0, len(found), IDS_AT_A_TIME):
+        yield found[start : start + IDS_AT_A_TIME]
