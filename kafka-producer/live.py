@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.2
 FLUSH_SECONDS = 10.0
-ASKED_SECONDS, ASKED_WHILE_AWAY_SECONDS = 0.8, 0.1
+ASKED_SECONDS, ASKED_WHILE_AWAY_SECONDS = 0.6, 0.1
 """The rest waits on disk: whoever asks us to end waits 2 s at most."""
 SIMULATOR = "simulator"
 UNBOUNDED = 1 << 62

@@ -28,11 +28,14 @@ class ProducerEvents:
         if time.monotonic() - self._told_at >= EVERY_SECONDS:
             self._tell(counts)
 
-    def close(self, counts: Counts) -> None:
-        """Tell the rest; a gap that is still open ends here."""
+    def tell_rest(self, counts: Counts) -> None:
+        """Tell what has not been told yet; a gap that is still open ends here."""
         self._tell(counts)
         for gap in self._gaps[self._gaps_told :]:
             self._tell_gap(gap, gap.until or timestamp())
+
+    def close(self) -> None:
+        """Wait a moment until what was told is written."""
         self._events.close()
 
     def _tell(self, counts: Counts) -> None:

@@ -83,8 +83,9 @@ def finish(
     """Wait for the last acknowledgements, and say what was done; returns 1 where some are missing."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # asked twice: don't wait
     writer.flush(seconds)
-    events.close(counts)
+    events.tell_rest(counts)  # it is written while the writer closes
     writer.close()
+    events.close()
     progress.end()
     left = writer.what_is_left()
     print(f"{counts}; {writer.acknowledged:,} acknowledged by Kafka{left}")

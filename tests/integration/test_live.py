@@ -86,7 +86,7 @@ def test_asked_to_end_it_ends_within_two_seconds_with_everything_acknowledged(pi
     started = time.monotonic()
     producer.send_signal(signal.SIGTERM)
     assert producer.wait(timeout=20) == 0, producer.log.read_text()
-    assert time.monotonic() - started < 2.5, "and a moment for the process"
+    assert time.monotonic() - started < 2
     said = re.search(r"([\d,]+) tweets, 0 refused.*; ([\d,]+) acknowledged", producer.log.read_text())
     assert said and said[1] == said[2]
     assert len(pipeline.topic_values()) == int(said[1].replace(",", ""))
@@ -196,7 +196,7 @@ def test_search_that_kafka_has_not_acknowledged_is_read_again(pipeline: Pipeline
             started = time.monotonic()
             poll.send_signal(signal.SIGTERM)
             poll.wait(timeout=20)
-            assert time.monotonic() - started < 2.5, "and a moment for the process"
+            assert time.monotonic() - started < 2
         newest = time.time()
         done = call(pipeline, SEARCH.format(max_posts=100_000, once=True, url=x.url))
         assert done.returncode == 0, done.stderr
@@ -215,7 +215,7 @@ def test_asked_to_end_while_kafka_is_away_it_ends_within_two_seconds(
         started = time.monotonic()
         producer.send_signal(signal.SIGTERM)
         assert producer.wait(timeout=20) == 1
-        assert time.monotonic() - started < 2.5, "and a moment for the process"
+        assert time.monotonic() - started < 2
     assert "the next run sends them" in producer.log.read_text()
     assert waiting_in(pipeline)
 

@@ -75,7 +75,8 @@ def test_the_producer_tells_what_came_since_the_last_time(kept: list[dict[str, A
     events.tell(counts)
     assert kept == [], "nothing is told before five seconds are over"
     counts.tweets, counts.redelivered, counts.reasons["no JSON"], writer.acknowledged = 10, 2, 1, 9
-    events.close(counts)
+    events.tell_rest(counts)
+    events.close()
     assert kept == [
         {"source": "producer", "event": "counts", "received": 10, "acknowledged": 9, "redelivered": 2},
         {"source": "producer", "event": "dead_letters", "dead_letters": 1, "reason": "no JSON"},
@@ -101,7 +102,8 @@ def test_each_gap_is_told_once_when_it_is_over(
         "source": "producer", "event": "gap", "reason": "the stream was closed", "gap_seconds": 12.5,
         "gap_from": gaps[0].since, "gap_to": gaps[0].until, "last_id": "17", "filled": True,
     }]  # fmt: skip
-    events.close(Counts())
+    events.tell_rest(Counts())
+    events.close()
     assert [each["reason"] for each in kept] == ["the stream was closed", "ConnectionError"]
 
 
