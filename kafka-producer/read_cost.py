@@ -66,4 +66,5 @@ def at_most(settings: Settings) -> str:
 def _ids(objects: Any) -> set[str]:
     if not isinstance(objects, list):
         return set()
-    return {str(each["id"]) for each in objects if isinstance(each, dict) and "id" in each}
+    found = (each.get("id") for each in objects if isinstance(each, dict))
+    return {str(id_) for id_ in found if isinstance(id_, str | int)}  # not what is nested: str() has no end there

@@ -86,7 +86,7 @@ class Connection(tweepy.StreamingClient):
         log.info("connected to the stream")
 
     def on_closed(self, response: Any) -> None:
-        self.reason, self.running = _last_words(self._latest) or "the stream was closed", False
+        self.reason, self.running = last_words(self._latest) or "the stream was closed", False
 
     def on_connection_error(self) -> None:
         if self.opened_at:
@@ -139,7 +139,7 @@ class _SocketKeeper(RedirectingAdapter):
                 pass
 
 
-def _last_words(line: bytes) -> str | None:
+def last_words(line: bytes) -> str | None:
     """What X said at the end, if it said something: {"errors":[{"title":"operational-disconnect", ...}]}."""
     try:
         message = orjson.loads(line)
