@@ -6,7 +6,7 @@ from datetime import datetime
 
 from ingest import Counts
 from kafka_cluster.message import timestamp
-from kafka_cluster.pipeline_events import EVERY_SECONDS, PipelineEvents, Since
+from kafka_cluster.pipeline_events import CLOSE_SECONDS, EVERY_SECONDS, PipelineEvents, Since
 from kafka_cluster.settings import Settings
 from kafka_writer import KafkaWriter
 from spilling_writer import SpillingWriter
@@ -34,9 +34,9 @@ class ProducerEvents:
         for gap in self._gaps[self._gaps_told :]:
             self._tell_gap(gap, gap.until or timestamp())
 
-    def close(self) -> None:
-        """Wait a moment until what was told is written."""
-        self._events.close()
+    def close(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Wait until what was told is written, so long at most."""
+        self._events.close(seconds)
 
     def _tell(self, counts: Counts) -> None:
         self._told_at = time.monotonic()

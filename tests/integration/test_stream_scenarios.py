@@ -10,6 +10,7 @@ import pytest
 import requests
 import tweepy
 
+import x_connection
 from kafka_cluster.message import ControlMessage, tweet_record
 from stream_reading import RULES, is_tweet, reader_of, rules_client, take
 from stream_rules import bring_in_line
@@ -108,6 +109,7 @@ def test_a_503_is_tried_again_until_x_is_back(readers: list[StreamReader]) -> No
     with Simulator(Options(rate=200, faults=[{"status": 503}] * 2)) as x:
         readers.append(reader_of(x))
         assert all(map(is_tweet, take(readers[0], 20)))
+        readers[0].stop()
     assert readers[0].connects == 3 and "HTTP 503" in readers[0].gaps[0].reason
 
 
@@ -119,6 +121,7 @@ def test_each_kind_of_disconnect_is_said_and_the_stream_goes_on(
     with Simulator(Options(rate=400, limit=60, faults=[fault])) as x:
         readers.append(reader_of(x))
         lines = take(readers[0], 61)
+        readers[0].stop()
     assert sum(map(is_tweet, lines)) == 60 and orjson.loads(lines[20])["errors"][0]["disconnect_type"] == kind
     assert readers[0].connects == 2 and "X ended the stream" in readers[0].gaps[0].reason
 
@@ -138,6 +141,7 @@ def test_each_connection_issue_is_waited_for_or_told(
     with Simulator(Options(rate=200, faults=[{"status": status, "body": body, "headers": headers}])) as x:
         readers.append(reader_of(x))
         assert len(take(readers[0], 1, 15 if goes_on else 1)) == goes_on
+        readers[0].stop()
     assert readers[0].connects == 1 + goes_on
     assert issue in (readers[0].gaps[0].reason if goes_on else readers[0].fatal or "")
 
@@ -147,6 +151,7 @@ def test_a_stream_that_stalls_is_left_and_read_on(readers: list[StreamReader]) -
     with Simulator(Options(rate=200, limit=60, keep_alive_seconds=0.3, faults=[stall])) as x:
         readers.append(reader_of(x, quiet_seconds=1.0, first_pause=2.0))
         lines = take(readers[0], 60)
+        readers[0].stop()
     assert (
         sum(map(is_tweet, lines)) == 60 and readers[0].connects == 2 and "silent" in readers[0].gaps[0].reason
     )
@@ -156,9 +161,9 @@ def test_tweets_that_come_twice_or_late_come_through_as_they_were_sent(readers: 
     with Simulator(Options(rate=500, redelivered=0.1, disorder=0.2)) as x:
         readers.append(reader_of(x))
         ids = [int(tweet_record(line, "test").key) for line in take(readers[0], 1_000)]
+        assert readers[0].gaps == []
     late = sum(later < earlier for earlier, later in pairwise(ids))
     assert len(ids) == 1_000 and 50 < len(ids) - len(set(ids)) < 150 and late > 100
-    assert readers[0].gaps == []
 
 
 def test_what_is_late_can_be_searched_and_nothing_of_it_is_lost(readers: list[StreamReader]) -> None:
@@ -178,7 +183,7 @@ class Slow(tweepy.StreamingClient):
     """A client that works on each tweet where it reads, as tweepy's examples do."""
 
     def __init__(self, url: str) -> None:
-        super().__init__("simulated")
+        super().__init__("simulated", daemon=True)
         direct(self.session, url)
         self.lines: list[bytes] = []
         self.hurry, self.ended = threading.Event(), threading.Event()
@@ -197,7 +202,7 @@ def test_a_slow_reader_is_cut_off_and_one_that_only_queues_is_not(readers: list[
     with Simulator(options) as x:
         bring_in_line(rules_client(x.url), RULES)
         slow = Slow(x.url)
-        thread = slow.filter(threaded=True, timeout=10)
+        thread = slow.filter(threaded=True)
         time.sleep(4)  # 8,000 tweets, of which it takes 200
         readers.append(reader_of(x))
         time.sleep(4)  # nobody takes its lines, as while Kafka is away
@@ -208,6 +213,20 @@ def test_a_slow_reader_is_cut_off_and_one_that_only_queues_is_not(readers: list[
         thread.join(10)
     assert len(slow.lines) < 6_000 and all(map(is_tweet, slow.lines[:-1]))
     assert orjson.loads(slow.lines[-1])["errors"][0]["disconnect_type"] == "SlowReader"
+
+
+def test_what_the_reader_queues_is_bounded_and_what_is_lost_by_it_is_a_gap(
+    readers: list[StreamReader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(x_connection, "MOST_LINES", 1_000)
+    options = Options(rate=2_000, prebuilt=2_000, redelivered=0, most_waiting_bytes=ENOUGH_BYTES)
+    with Simulator(options) as x:
+        readers.append(reader_of(x))
+        time.sleep(4)
+        assert readers[0].lines.qsize() == 1_000
+        lines = take(readers[0], 8_000)
+        [gap] = readers[0].gaps
+    assert len(lines) == 8_000 and "X ended the stream" in gap.reason
 
 
 def test_a_reader_that_takes_nothing_holds_a_bounded_part_of_xs_memory_and_then_no_connection() -> None:

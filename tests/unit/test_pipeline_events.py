@@ -34,7 +34,7 @@ class Kept:
         assert fields.keys() <= FIELDS.keys(), "every field is in the mapping"
         self.events.append({"source": source, "event": event} | fields)
 
-    def close(self) -> None:
+    def close(self, seconds: float) -> None:
         pass
 
 
