@@ -20,5 +20,7 @@ def assert_fits(made: dict, mapping: dict = MAPPING) -> None:
         kind = mapping[name]["type"]
         for item in value if isinstance(value, list) else [value]:
             assert type(item) is TYPES[kind], f"{name}: {item!r} is no {kind}"
+            if kind == "long":
+                assert -(2**63) <= item < 2**63
             if kind == "date":
                 assert len(item) == 24 and item.endswith("Z")
