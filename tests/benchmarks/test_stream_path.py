@@ -23,7 +23,8 @@ XS_LIMIT = 250
 RATE = 20 * XS_LIMIT
 POSTS = int(os.environ.get("bench_posts", "150000"))
 PREBUILT = 5_000
-MOST_RESIDENT = 200 << 20
+MOST_RESIDENT = 350 << 20
+"""The process itself, 100,000 lines that may wait, 32 MiB in flight."""
 HELD = 0.97
 FAIR = 0.1
 SCRIPT = ROOT / "tests" / "benchmarks" / "profiled_producer.py"
@@ -45,10 +46,11 @@ def test_the_whole_path_holds_twenty_times_xs_limit(pipeline: Pipeline) -> None:
     rate = len(records) / took
     show(rate, len(records), took, measured)
     assert len(records) == len({record.key for record in records}) == int(said[1].replace(",", "")) >= POSTS
-    assert "tweets wait in" not in log and "1 connects, 0 gaps" in log, log
     assert measured["resident"] < MOST_RESIDENT
-    if measured["starved"] < FAIR * took:  # else it was the machine that was too busy
-        assert rate > HELD * RATE
+    if measured["starved"] > FAIR * took and rate < HELD * RATE:
+        pytest.skip("the machine was too busy to say whether the rate is held: see `without a core`")
+    assert "tweets wait in" not in log and "1 connects, 0 gaps" in log, log
+    assert rate > HELD * RATE
 
 
 def show(rate: float, records: int, took: float, measured: dict[str, Any]) -> None:
