@@ -105,7 +105,7 @@ def _references(data: Json) -> tuple[str, dict[str, str]]:
     """The kind of tweet, and the id of the tweet that it refers to in each way."""
     found: dict[str, str] = {}
     for reference in _objects(data.get("referenced_tweets") or data.get("referenced_posts")):
-        kind, id_ = KINDS.get(str(reference.get("type"))), _text(reference.get("id"))
+        kind, id_ = KINDS.get(_text(reference.get("type")) or ""), _text(reference.get("id"))
         if kind and id_:
             found.setdefault(kind, id_)
     return next((kind for kind in PRECEDENCE if kind in found), "post"), found

@@ -10,6 +10,7 @@ from queue import Empty, SimpleQueue
 from file_replay import Line
 from gap_filler import GapFiller
 from ingest import Ingest, Stopper
+from kafka_cluster.pipeline_events import CLOSE_SECONDS
 from kafka_cluster.script import ROOT
 from kafka_cluster.settings import Settings
 from producer_events import ProducerEvents
@@ -28,8 +29,8 @@ log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.2
 FLUSH_SECONDS = 10.0
-ASKED_SECONDS, ASKED_WHILE_AWAY_SECONDS = 0.8, 0.1
-"""The rest waits on disk: whoever asks us to end waits 2 s at most."""
+ASKED_SECONDS, ASKED_WHILE_AWAY_SECONDS, ASKED_EVENTS_SECONDS = 0.8, 0.1, 0.2
+"""The rest waits on disk: whoever asks us to end waits 2 s at most, and the process needs half a second to be gone."""
 SIMULATOR = "simulator"
 UNBOUNDED = 1 << 62
 
@@ -94,7 +95,8 @@ def read_stream(
         filler.stop(patient=not stopper.asked)
         for line in _rest(reader, filler, numbers):
             ingest.send(line)
-    code = finish(writer, progress, ingest.counts, events, _patience(stopper, writer))
+    events_seconds = ASKED_EVENTS_SECONDS if stopper.asked else CLOSE_SECONDS
+    code = finish(writer, progress, ingest.counts, events, _patience(stopper, writer), events_seconds)
     _tell(reader)
     if state:
         log.info("this run read %s", cost)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from ingest import Counts
 from kafka_cluster.message import timestamp
-from kafka_cluster.pipeline_events import EVERY_SECONDS, PipelineEvents, Since
+from kafka_cluster.pipeline_events import CLOSE_SECONDS, EVERY_SECONDS, PipelineEvents, Since
 from kafka_cluster.settings import Settings
 from kafka_writer import KafkaWriter
 from spilling_writer import SpillingWriter
@@ -28,12 +28,15 @@ class ProducerEvents:
         if time.monotonic() - self._told_at >= EVERY_SECONDS:
             self._tell(counts)
 
-    def close(self, counts: Counts) -> None:
-        """Tell the rest; a gap that is still open ends here."""
+    def tell_rest(self, counts: Counts) -> None:
+        """Tell what has not been told yet; a gap that is still open ends here."""
         self._tell(counts)
         for gap in self._gaps[self._gaps_told :]:
             self._tell_gap(gap, gap.until or timestamp())
-        self._events.close()
+
+    def close(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Wait until what was told is written, so long at most."""
+        self._events.close(seconds)
 
     def _tell(self, counts: Counts) -> None:
         self._told_at = time.monotonic()

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import orjson
-
 from kafka_cluster.settings import Settings
 
 
@@ -34,14 +32,8 @@ class ReadCost:
         """At the prices of the settings."""
         return self.posts * self._post_price + self.users * self._user_price
 
-    def count(self, line: bytes) -> None:
-        """Count what one line brought; a line that is no tweet counts nothing."""
-        try:
-            payload = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            return
-        if not isinstance(payload, dict) or "data" not in payload:
-            return
+    def count(self, payload: dict) -> None:
+        """Count what one parsed tweet brought."""
         self._posts += 1
         includes = payload.get("includes")
         if isinstance(includes, dict):
@@ -66,4 +58,7 @@ def at_most(settings: Settings) -> str:
 def _ids(objects: Any) -> set[str]:
     if not isinstance(objects, list):
         return set()
-    return {str(each["id"]) for each in objects if isinstance(each, dict) and "id" in each}
+    found = (each.get("id") for each in objects if isinstance(each, dict))
+    return {
+        str(id_) for id_ in found if isinstance(id_, str | int)
+    }  # not what is nested: str() has no end there

@@ -4,6 +4,8 @@ import logging
 import time
 from datetime import UTC, datetime
 
+import orjson
+
 from file_replay import Line
 from ingest import Ingest, Stopper, StopReading
 from kafka_cluster.settings import Settings
@@ -97,7 +99,7 @@ class SearchPoll:
             log.warning("search %s: what is older than X's seven days can't be read any more", rule.tag)
         for page in self._search.pages(rule.value, place.since_id, place.until_id, self._room):
             for line in page_lines(page, rule.tag):
-                self._cost.count(line)
+                self._cost.count(orjson.loads(line))
                 self._ingest.send(Line(self._ingest.counts.read + 1, line, len(line)))
             self._wait_for_kafka()
             place = place.after_page(page_ids(page))

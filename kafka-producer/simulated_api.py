@@ -14,9 +14,10 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from simulated_births import Births
 from simulated_rules import PROBLEM, Rules
 from simulated_search import Window, search_page
-from simulated_stream import Births, Stream
+from simulated_stream import Stream
 from simulated_words import in_posts
 from x_simulator import Options
 

@@ -1,100 +1,28 @@
 """What the simulated X sends: tweets as they are born, keep-alives, and the faults that a test asks for."""
 
 import asyncio
-import random
+import socket
 import time
 import zlib
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-import orjson
 from aiohttp import web
 
+from simulated_births import MOST_AT_ONCE, Births
+from simulated_oddities import disconnect, odd_parts
 from simulated_words import in_posts
-from tweet_generator import TweetGenerator
 from x_simulator import ENDINGS, Options
 
 Json = dict[str, Any]
 Write = Callable[[bytes], Awaitable[None]]
 
 TICK_SECONDS = 0.02
-MOST_AT_ONCE = 500
-"""Tweets made without letting others have their turn: about 40 ms."""
-SEARCHABLE = 20_000
-HUGE_BYTES = 2_000_000
-DISCONNECT = {
-    "errors": [{
-        "title": "operational-disconnect", "disconnect_type": "UpstreamOperationalDisconnect",
-        "detail": "This stream has been disconnected upstream for operational reasons.",
-        "type": "https://api.twitter.com/2/problems/operational-disconnect",
-    }]
-}  # fmt: skip
-
-
-class Births:
-    """Tweets at the moments when they are born, on a clock that begins with the first request."""
-
-    def __init__(self, options: Options) -> None:
-        self._options = options
-        self._generator: TweetGenerator | None = None
-        self._distances = random.Random(options.seed)
-        self._rules: Sequence[Json] = ()
-        self._recent: deque[tuple[int, bytes]] = deque(maxlen=SEARCHABLE)
-        self._due_ms = self._ahead_ms = 0.0
-
-    def set_rules(self, rules: Sequence[Json]) -> None:
-        """What the next tweets say that they came by; without rules there is no stream to say it."""
-        self._rules = rules
-        if self._generator and rules:
-            self._generator.rules = rules
-
-    def take(self, most: int, until_ms: float | None = None) -> list[bytes]:
-        """The lines, at most so many, that have become due since the last call, until now or an earlier moment."""
-        generator = self._running()
-        now_ms = until_ms or self._now_ms()
-        lines: list[bytes] = []
-        while self._due_ms <= now_ms and len(lines) < most:
-            lines.append(generator.line(int(self._due_ms)))
-            self._due_ms += self._distances.expovariate(self._options.rate) * 1000
-            self._remember(lines[-1])
-        return lines
-
-    async def catch_up(self) -> None:
-        """Let those be born that nobody heard; of a long silence, as many of the last as can be searched."""
-        self._running()
-        now_ms = self._now_ms()
-        self._due_ms = max(self._due_ms, now_ms - SEARCHABLE / self._options.rate * 1000)
-        while self.take(MOST_AT_ONCE, now_ms):
-            await asyncio.sleep(0)
-
-    def newest_first(self, before: int | None, since: int) -> Iterator[tuple[int, bytes]]:
-        """Ids and lines of what can be searched, with since < id < before; none twice."""
-        for id_, line in reversed(self._recent):
-            if id_ <= since:
-                return
-            if before is None or id_ < before:
-                yield id_, line
-
-    def _running(self) -> TweetGenerator:
-        if self._generator is None:
-            start = self._options.start
-            begin = datetime.fromisoformat(start) if start else datetime.now(UTC)
-            self._generator = TweetGenerator(self._options.seed, begin, self._options.redelivered)
-            if self._rules:
-                self._generator.rules = self._rules
-            self._due_ms = begin.timestamp() * 1000
-            self._ahead_ms = self._due_ms - time.monotonic() * 1000
-        return self._generator
-
-    def _now_ms(self) -> float:
-        return time.monotonic() * 1000 + self._ahead_ms
-
-    def _remember(self, line: bytes) -> None:
-        id_ = int(line.split(b'"', 6)[5])  # {"data":{"id":"...
-        if not self._recent or id_ > self._recent[-1][0]:  # else it is delivered again
-            self._recent.append((id_, bytes(memoryview(line))))  # orjson's own keeps three times its size
+KERNEL_BYTES = 64 << 10
+"""What the kernel may hold of a stream, so that what waits for its reader waits here, where it is seen."""
+UNLIMITED_BYTES = 1 << 40
+LINGER_SECONDS = 10.0
+"""How long a reader that was too slow may still take what waits for it, before its connection is gone."""
 
 
 class Stream:
@@ -113,6 +41,7 @@ class Stream:
         try:
             if not self._finished():
                 await self._births.catch_up()  # X sends what is new; what came before is lost, or searched
+            _let_wait(request)
             write = await self._opened(request, response)
             await self._pour(request, write, fault)
         except (ConnectionResetError, asyncio.CancelledError):
@@ -150,8 +79,12 @@ class Stream:
             elif time.monotonic() - quiet_since >= self._options.keep_alive_seconds:
                 await write(b"\r\n")
                 quiet_since = time.monotonic()
+            if self._is_too_slow(request):
+                await write(disconnect("SlowReader"))
+                _hang_up(request)
+                return
             if fault and sent >= after:
-                for part in _odd_parts(fault["then"], last):
+                for part in odd_parts(fault, last, self._translate):
                     await write(part)
                     await asyncio.sleep(TICK_SECONDS)
                 if fault["then"] == "stall":
@@ -169,35 +102,25 @@ class Stream:
     def _finished(self) -> bool:
         return self._options.limit is not None and self._sent >= self._options.limit
 
+    def _is_too_slow(self, request: web.Request) -> bool:
+        """Whether more waits for the reader than X lets wait."""
+        transport = request.transport
+        return transport is not None and transport.get_write_buffer_size() > self._options.most_waiting_bytes
+
+
+def _let_wait(request: web.Request) -> None:
+    """Let `write` never wait for the reader: what waits is looked at instead."""
+    if request.transport:
+        request.transport.set_write_buffer_limits(UNLIMITED_BYTES)
+        sock = request.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
+
+
+def _hang_up(request: web.Request) -> None:
+    if request.transport:
+        asyncio.get_running_loop().call_later(LINGER_SECONDS, request.transport.abort)
+
 
 async def _until_gone(request: web.Request) -> None:
     while request.transport and not request.transport.is_closing():
         await asyncio.sleep(TICK_SECONDS)
-
-
-def _odd_parts(kind: str, last: bytes) -> list[bytes]:
-    """What a fault writes, piece by piece; `last`: the latest tweet's line."""
-    if kind == "apart":
-        return [last + b"\r", b"\n"]
-    if kind in ("close", "stall"):
-        return []
-    if kind in ("withheld", "bare"):
-        return [_odd_tweet(kind, last) + b"\r\n"]
-    half = last[: len(last) // 2] or b'{"data":{"id":"1","te'
-    odd = {
-        "cut": half,
-        "disconnect": orjson.dumps(DISCONNECT) + b"\r\n",
-        "half": half + b"\r\n",
-        "huge": b'{"data":{"id":"1","text":"' + b"x" * HUGE_BYTES + b'"}}\r\n',
-        "utf8": b'{"data":{"id":"2","text":"\xff\xfe"}}\r\n',
-        "redelivery": last + b"\r\n",
-    }
-    return [odd[kind]]
-
-
-def _odd_tweet(kind: str, last: bytes) -> bytes:
-    payload = orjson.loads(last or b'{"data":{"id":"1","text":""}}')
-    if kind == "withheld":
-        payload["data"]["withheld"] = {"copyright": False, "country_codes": ["DE"], "scope": "tweet"}
-        return orjson.dumps(payload)
-    return orjson.dumps({"data": {name: payload["data"][name] for name in ("id", "text")}})

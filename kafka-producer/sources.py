@@ -13,6 +13,7 @@ from kafka.errors import KafkaError
 from file_replay import open_lines, read_lines
 from ingest import Counts, Ingest, Stopper
 from kafka_cluster.kafka_options import connect
+from kafka_cluster.pipeline_events import CLOSE_SECONDS
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 from kafka_cluster.topics import MissingTopic, ensure_topics
@@ -78,13 +79,14 @@ def open_writer(settings: Settings) -> KafkaWriter:
 
 def finish(
     writer: KafkaWriter | SpillingWriter, progress: Progress, counts: Counts, events: ProducerEvents,
-    seconds: float = FLUSH_SECONDS,
+    seconds: float = FLUSH_SECONDS, events_seconds: float = CLOSE_SECONDS,
 ) -> int:  # fmt: skip
     """Wait for the last acknowledgements, and say what was done; returns 1 where some are missing."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # asked twice: don't wait
     writer.flush(seconds)
-    events.close(counts)
+    events.tell_rest(counts)  # it is written while the writer closes
     writer.close()
+    events.close(events_seconds)
     progress.end()
     left = writer.what_is_left()
     print(f"{counts}; {writer.acknowledged:,} acknowledged by Kafka{left}")

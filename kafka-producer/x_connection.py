@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 CHUNK_BYTES = 64 << 10
 CONNECT_SECONDS = 10.0
 STALL_SECONDS = 21.0  # X sends an empty line at least every 20 s
+MOST_LINES, ROOM_SECONDS = 100_000, 0.05
+"""Lines that may wait for the rest of the producer: about 160 MB, or seven minutes of the most that X sends."""
 FIELDS = {
     "tweet.fields": (
         "id,text,author_id,created_at,lang,conversation_id,in_reply_to_user_id,referenced_tweets,entities,geo,"
@@ -72,6 +74,10 @@ class Connection(tweepy.StreamingClient):
     # what tweepy calls; none of these may raise
 
     def on_data(self, raw_data: bytes) -> None:
+        while self._lines.qsize() >= MOST_LINES and self.running:
+            time.sleep(
+                ROOM_SECONDS
+            )  # X sees a slow reader and ends the stream: a gap, not memory without end
         self._lines.put(raw_data)
         self._last.append(raw_data)
         self._latest = raw_data
@@ -86,7 +92,7 @@ class Connection(tweepy.StreamingClient):
         log.info("connected to the stream")
 
     def on_closed(self, response: Any) -> None:
-        self.reason, self.running = _last_words(self._latest) or "the stream was closed", False
+        self.reason, self.running = last_words(self._latest) or "the stream was closed", False
 
     def on_connection_error(self) -> None:
         if self.opened_at:
@@ -139,7 +145,7 @@ class _SocketKeeper(RedirectingAdapter):
                 pass
 
 
-def _last_words(line: bytes) -> str | None:
+def last_words(line: bytes) -> str | None:
     """What X said at the end, if it said something: {"errors":[{"title":"operational-disconnect", ...}]}."""
     try:
         message = orjson.loads(line)

@@ -101,7 +101,7 @@ def body_of(answer: requests.Response) -> Any:
     """The JSON of an answer, else what HTTP calls it."""
     try:
         return answer.json()
-    except (ValueError, requests.RequestException):
+    except (ValueError, RecursionError, requests.RequestException):
         return answer.reason or "no answer in JSON"
 
 
@@ -110,10 +110,10 @@ def in_words(body: Any) -> str:
     if isinstance(body, dict):
         errors = body.get("errors") or [body]
         first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else body
-        body = (
-            " - ".join(
-                str(first[key]) for key in ("title", "reason", "detail", "message", "label") if first.get(key)
-            )
-            or body
-        )
-    return "".join(c if c.isprintable() else " " for c in str(body))[:300]
+        given = (first.get(key) for key in ("title", "reason", "detail", "message", "label"))
+        body = " - ".join(str(word) for word in given if word and isinstance(word, str | int)) or body
+    try:
+        text = str(body)
+    except RecursionError:
+        text = "an answer that is nested without end"
+    return "".join(c if c.isprintable() else " " for c in text)[:300]

@@ -22,9 +22,13 @@ from kafka_cluster.script import UserError
 Json = dict[str, Any]
 
 KEEP_ALIVE_SECONDS = 20.0  # X promises one at least that often
-STOP_SECONDS = 10
 ENDINGS = ("close", "cut", "disconnect", "stall")
-ODD_LINES = ("half", "huge", "utf8", "redelivery", "apart", "withheld", "bare")
+ODD_LINES = ("half", "huge", "utf8", "redelivery", "apart", "withheld", "bare", "edit", "problem")
+DISCONNECT_TYPES = (
+    "OperationalDisconnect", "UpstreamOperationalDisconnect", "ForceDisconnect", "UpstreamUncleanDisconnect",
+    "SlowReader", "InternalError", "ClientApplicationStateDegraded", "InvalidRules",
+)  # fmt: skip
+MOST_WAITING_BYTES = 16 << 20
 VOCABULARIES = ("tweets", "posts")
 
 
@@ -35,9 +39,10 @@ class Options:
     `faults`: what the next connections to the stream meet, one each, in order. A fault is
     {"status": 429, "headers": {...}, "body": {...}}, answered instead of a stream (the last two may be left out), or
     {"after": N, "then": KIND}: after N tweets (0, if left out) the stream is ended by KIND: close, cut (in the middle
-    of a line), disconnect (a control message, then close), stall (open, and silent); or goes on behind one line more:
-    half, huge, utf8 (not valid), redelivery (the latest tweet again), apart (it again, CR and LF in two pieces),
-    withheld (it again, as X sends it where it is withheld), bare (only id and text).
+    of a line), disconnect (a control message, by "disconnect_type" if given, then close), stall (open, and silent); or
+    goes on behind one line more: half, huge, utf8 (not valid), problem (a problem object, without the end of the
+    stream), redelivery (the latest tweet again), apart (it again, CR and LF in two pieces), withheld (it again, as X
+    sends it where it is withheld), bare (only id and text), edit (a later version of it, with an id of its own).
     `search_faults`: what the next requests to recent search are answered, {"status": ...} as above.
     """
 
@@ -55,6 +60,13 @@ class Options:
     """Send so many tweets, then only keep-alives."""
     redelivered: float = 0.002
     """The share of lines that are an earlier line again."""
+    disorder: float = 0.0
+    """The share of tweets that come up to a second late, behind younger ones."""
+    most_waiting_bytes: int = MOST_WAITING_BYTES
+    """So much may wait for a slow reader; then X ends the stream."""
+    prebuilt: int = 0
+    """Make so many tweets at first, and send these over and over, each time under a new id, quicker than they could be
+    made; they can't be searched."""
     keys: tuple[str, str] | None = None
     """The api_key and api_secret to accept; None: any that are not empty."""
     token: str = "simulated"  # noqa: S105
@@ -74,6 +86,8 @@ class Options:
         for fault in self.faults:
             if "status" not in fault and fault.get("then") not in ENDINGS + ODD_LINES:
                 raise ValueError(f"no such fault: {fault}")
+            if fault.get("disconnect_type", DISCONNECT_TYPES[0]) not in DISCONNECT_TYPES:
+                raise ValueError(f"X ends no stream so: {fault}")
         if self.vocabulary not in VOCABULARIES:
             raise ValueError(f"no such vocabulary: {self.vocabulary}")
 
@@ -111,11 +125,8 @@ class Simulator:
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         self._process.stdout.close()
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.kill()  # it has nothing to keep: whoever asks us to end waits for nothing
+        self._process.wait()
 
     @contextlib.contextmanager
     def _ended_on_error(self) -> Iterator[None]:

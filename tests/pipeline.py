@@ -64,10 +64,14 @@ class Pipeline:
 
     def start(self, script: str, *args: str, **env: str) -> "subprocess.Popen[str]":
         """Start a script; what still runs is killed after the test. Its output goes to a file: `log`."""
-        log = self.folder / f"{script}-{len(self.processes)}.log"
+        return self.start_file(SCRIPTS[script], *args, **env)
+
+    def start_file(self, script: Path, *args: str, **env: str) -> "subprocess.Popen[str]":
+        """The same for any file of Python."""
+        log = self.folder / f"{script.name}-{len(self.processes)}.log"
         with log.open("w") as out:
             process = subprocess.Popen(
-                [sys.executable, str(SCRIPTS[script]), *args], env=os.environ | self.env | env,
+                [sys.executable, str(script), *args], env=os.environ | self.env | env,
                 cwd=self.folder, stdout=out, stderr=out, text=True,
             )  # fmt: skip
         process.log = log  # type: ignore[attr-defined]

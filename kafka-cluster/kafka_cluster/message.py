@@ -23,11 +23,15 @@ class ControlMessage(NotATweet):
 
 @dataclass(frozen=True)
 class TweetRecord:
-    """A record to be sent: the key is the tweet's id, the value the line as X sent it, unchanged bytes."""
+    """A record to be sent: the key is the tweet's id, the value the line as X sent it, unchanged bytes.
+
+    `payload`: the value, parsed.
+    """
 
     key: bytes
     value: bytes
     headers: Headers
+    payload: dict
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ def tweet_record(line: bytes, source: str, received_at: datetime | None = None) 
             f"too large: {len(value):,} bytes, more than the {MAX_RECORD_BYTES:,} that the topic takes"
         )
     headers = [("source", source.encode()), ("received_at", timestamp(received_at).encode())]
-    return TweetRecord(tweet_id(parse_tweet(value)).encode(), value, headers)
+    payload = parse_tweet(value)
+    return TweetRecord(tweet_id(payload).encode(), value, headers, payload)
 
 
 def parse_tweet(value: bytes | None) -> dict:

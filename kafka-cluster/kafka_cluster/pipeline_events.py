@@ -67,11 +67,11 @@ class PipelineEvents:
         except Full:
             self._drop(1, "they come faster than they are taken")
 
-    def close(self) -> None:
-        """Write what is queued, for half a second at most."""
+    def close(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Write what is queued, for so long at most."""
         self._closing.set()
         if self._thread.is_alive():
-            self._thread.join(CLOSE_SECONDS)
+            self._thread.join(seconds)
         if self.dropped:
             log.warning("%d figures of Pipeline health were not written", self.dropped)
 

@@ -27,7 +27,7 @@ from x_simulator import Options, Simulator
 
 def main():
     set_up_logging()
-    with Simulator(Options(rate={rate}, faults={faults})) as x:
+    with Simulator(Options(rate={rate}, faults={faults}, {more})) as x:
         settings = replace(load_settings(), api_key="canary-key", api_secret="canary-secret")
         return read_stream(settings, x.url, [Rule("a", "a")], "stream", {max_posts}, None, {fill_gaps})
 
@@ -56,7 +56,8 @@ def read_stream(
     pipeline: Pipeline, max_posts: int, faults: str = "[]", fill_gaps: bool = False, rate: int = 400
 ) -> subprocess.CompletedProcess[str]:
     """Read a simulated X as if it were X: the path of `producer.py stream`, with another address."""
-    return call(pipeline, CALL.format(max_posts=max_posts, faults=faults, fill_gaps=fill_gaps, rate=rate))
+    code = CALL.format(max_posts=max_posts, faults=faults, fill_gaps=fill_gaps, rate=rate, more="")
+    return call(pipeline, code)
 
 
 def call(pipeline: Pipeline, code: str) -> subprocess.CompletedProcess[str]:
@@ -86,7 +87,7 @@ def test_asked_to_end_it_ends_within_two_seconds_with_everything_acknowledged(pi
     started = time.monotonic()
     producer.send_signal(signal.SIGTERM)
     assert producer.wait(timeout=20) == 0, producer.log.read_text()
-    assert time.monotonic() - started < 2.5, "and a moment for the process"
+    assert time.monotonic() - started < 2
     said = re.search(r"([\d,]+) tweets, 0 refused.*; ([\d,]+) acknowledged", producer.log.read_text())
     assert said and said[1] == said[2]
     assert len(pipeline.topic_values()) == int(said[1].replace(",", ""))
@@ -127,6 +128,20 @@ def test_while_kafka_is_away_tweets_wait_on_disk_and_go_on_afterwards(
     assert "tweets wait in" in producer.log.read_text()
     distinct = {tweet_record(value, "").key for value in pipeline.topic_values()}
     assert len(distinct) > 0.99 * int(said[1].replace(",", "")), "but for redeliveries"
+
+
+def test_while_kafka_is_away_x_has_a_reader_that_keeps_up(pipeline: Pipeline, cluster: Any) -> None:
+    script = pipeline.folder / "call.py"
+    more = "prebuilt=1_000, redelivered=0, most_waiting_bytes=1 << 20"  # less than a second of it
+    script.write_text(CALL.format(max_posts=8_000, faults="[]", fill_gaps=False, rate=1_000, more=more))
+    producer = pipeline.start_file(script, PYTHONPATH=str(SCRIPTS["producer.py"].parent))
+    wait_until(lambda: pipeline.topic_has(500))
+    with brokers_away(cluster):
+        time.sleep(4)
+    assert producer.wait(timeout=60) == 0, producer.log.read_text()
+    log = producer.log.read_text()
+    assert "tweets wait in" in log and "1 connects, 0 gaps" in log, log
+    assert len({tweet_record(value, "").key for value in pipeline.topic_values()}) >= 8_000
 
 
 def test_killed_while_kafka_is_away_the_next_run_sends_what_waited(pipeline: Pipeline, cluster: Any) -> None:
@@ -196,7 +211,7 @@ def test_search_that_kafka_has_not_acknowledged_is_read_again(pipeline: Pipeline
             started = time.monotonic()
             poll.send_signal(signal.SIGTERM)
             poll.wait(timeout=20)
-            assert time.monotonic() - started < 2.5, "and a moment for the process"
+            assert time.monotonic() - started < 2
         newest = time.time()
         done = call(pipeline, SEARCH.format(max_posts=100_000, once=True, url=x.url))
         assert done.returncode == 0, done.stderr
@@ -215,7 +230,7 @@ def test_asked_to_end_while_kafka_is_away_it_ends_within_two_seconds(
         started = time.monotonic()
         producer.send_signal(signal.SIGTERM)
         assert producer.wait(timeout=20) == 1
-        assert time.monotonic() - started < 2.5, "and a moment for the process"
+        assert time.monotonic() - started < 2
     assert "the next run sends them" in producer.log.read_text()
     assert waiting_in(pipeline)
 
@@ -229,7 +244,7 @@ def test_what_x_refuses_is_said_in_its_words_and_ends_the_run(pipeline: Pipeline
 
 def test_without_a_source_and_without_keys_the_simulator_is_read(pipeline: Pipeline) -> None:
     producer = pipeline.start("producer.py", api_key="", api_secret="")
-    wait_until(lambda: pipeline.topic_has(1))
+    wait_until(lambda: pipeline.topic_has(100))
     assert "reading a simulated stream: there are no keys" in producer.log.read_text()
     producer.send_signal(signal.SIGINT)
     assert producer.wait(timeout=20) == 0, producer.log.read_text()

@@ -5,69 +5,25 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
 import pytest
-import requests
 import tweepy
 
-from kafka_cluster.message import ControlMessage, NotATweet, tweet_record
+from kafka_cluster.message import tweet_record
 from kafka_cluster.script import ROOT, UserError
 from kafka_cluster.settings import Settings
 from reconnect_pace import CONNECT_WINDOW_SECONDS, CONNECTS
 from state_file import StateFile
+from stream_reading import KEYS, RULES, is_tweet, reader_of, rules_client, take, take_until_it_ends
 from stream_rules import Rule, bring_in_line, read_rules
 from x_commands import check, rules_apply, rules_check, rules_list
 from x_session import bearer_token, direct
 from x_simulator import Options, Simulator
 from x_stream import StreamReader
-
-KEYS = Settings(api_key="key", api_secret="secret")
-RULES = [Rule("everything", "everything")]
-
-
-def rules_client(url: str) -> tweepy.StreamingClient:
-    client = tweepy.StreamingClient(bearer_token(KEYS, url), return_type=dict)
-    direct(client.session, url)
-    return client
-
-
-def reader_of(x: Simulator, **options: Any) -> StreamReader:
-    bring_in_line(rules_client(x.url), RULES)
-    reader = StreamReader("simulated", x.url, **{"first_pause": 0.05} | options)
-    reader.start()
-    return reader
-
-
-def take(reader: StreamReader, count: int, seconds: float = 15) -> list[bytes]:
-    deadline, lines = time.monotonic() + seconds, []
-    while len(lines) < count and time.monotonic() < deadline:
-        try:
-            lines.append(reader.lines.get(timeout=0.2))
-        except Empty:
-            pass
-    return lines
-
-
-@pytest.fixture
-def readers() -> Iterator[list[StreamReader]]:
-    started: list[StreamReader] = []
-    yield started
-    for reader in started:
-        reader.stop()
-
-
-def is_tweet(line: bytes) -> bool:
-    try:
-        tweet_record(line, "test")
-    except NotATweet:
-        return False
-    return True
 
 
 def test_tweets_come_through_as_they_were_sent(readers: list[StreamReader]) -> None:
@@ -75,70 +31,6 @@ def test_tweets_come_through_as_they_were_sent(readers: list[StreamReader]) -> N
         readers.append(reader_of(x))
         lines = take(readers[0], 300)
     assert len(lines) == 300 and all(map(is_tweet, lines))
-
-
-@pytest.mark.parametrize(
-    "options", [{"gzip": True}, {"vocabulary": "posts"}, {"gzip": True, "vocabulary": "posts"}]
-)
-def test_tweets_come_through_packed_and_in_the_later_words(
-    readers: list[StreamReader], options: dict[str, Any]
-) -> None:
-    with Simulator(Options(rate=500, **options)) as x:
-        readers.append(reader_of(x))
-        lines = take(readers[0], 300)
-    assert len(lines) == 300 and all(map(is_tweet, lines))
-    assert any(b'"referenced_posts"' in line for line in lines) == ("vocabulary" in options)
-
-
-@pytest.mark.parametrize("kind", ["apart", "withheld", "bare"])
-def test_lines_that_are_odd_but_tweets_come_through(readers: list[StreamReader], kind: str) -> None:
-    with Simulator(Options(rate=400, limit=100, faults=[{"after": 50, "then": kind}])) as x:
-        readers.append(reader_of(x))
-        lines = take(readers[0], 101)
-        assert (readers[0].connects, readers[0].gaps) == (1, [])
-    assert len(lines) == 101 and all(map(is_tweet, lines))
-
-
-@pytest.mark.parametrize("fault", ["close", "cut", "half", "huge", "utf8", "disconnect"])
-def test_trouble_ends_nothing_and_no_line_that_came_whole_is_lost(
-    readers: list[StreamReader], fault: str
-) -> None:
-    with Simulator(Options(rate=400, limit=200, faults=[{"after": 50, "then": fault}])) as x:
-        readers.append(reader_of(x))
-        lines = take(readers[0], 200 + (fault in ("half", "huge", "utf8", "disconnect")))
-        time.sleep(0.3)
-        lines += take(readers[0], 5, 0.3)
-        readers[0].stop()
-    assert sum(map(is_tweet, lines)) >= 200 - (fault == "cut")
-    if fault == "disconnect":
-        with pytest.raises(ControlMessage):
-            tweet_record(next(line for line in lines if b'"errors"' in line), "test")
-    reconnects = fault in ("close", "cut", "disconnect")
-    assert readers[0].connects == 1 + reconnects
-    assert len(readers[0].gaps) == reconnects and all(gap.until for gap in readers[0].gaps)
-
-
-@pytest.mark.parametrize("status", [401, 402, 403, 409])
-def test_what_needs_a_person_is_not_tried_again(readers: list[StreamReader], status: int) -> None:
-    with Simulator(Options(faults=[{"status": status}] * 5)) as x:
-        readers.append(reader_of(x))
-        deadline = time.monotonic() + 5
-        while readers[0].alive and time.monotonic() < deadline:
-            time.sleep(0.05)
-    assert readers[0].connects == 1
-    assert f"HTTP {status}" in (readers[0].fatal or "") and "Refused - by the simulator" in (
-        readers[0].fatal or ""
-    )
-
-
-def test_a_429_waits_until_x_says(readers: list[StreamReader]) -> None:
-    reset = int(time.time()) + 3
-    with Simulator(
-        Options(rate=100, faults=[{"status": 429, "headers": {"x-rate-limit-reset": str(reset)}}])
-    ) as x:
-        readers.append(reader_of(x))
-        assert take(readers[0], 1)
-        assert time.time() >= reset - 0.5 and readers[0].connects == 2
 
 
 def test_a_silent_stream_is_left(readers: list[StreamReader]) -> None:
@@ -244,13 +136,6 @@ class PretendedTime:
         return False
 
 
-def take_until_it_ends(reader: StreamReader) -> None:
-    deadline = time.monotonic() + 60
-    while reader.alive:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_a_gap_knows_the_last_id_that_was_heard_and_why(readers: list[StreamReader]) -> None:
     with Simulator(Options(rate=200, faults=[{"after": 20, "then": "disconnect"}])) as x:
         readers.append(reader_of(x))
@@ -258,14 +143,6 @@ def test_a_gap_knows_the_last_id_that_was_heard_and_why(readers: list[StreamRead
     [gap] = readers[0].gaps[:1]
     assert gap.last_id in {tweet_record(line, "").key.decode() for line in lines[:20]}
     assert "operational reasons" in gap.reason and gap.filled is False
-
-
-def test_only_one_connection_is_open_at_a_time(readers: list[StreamReader]) -> None:
-    with Simulator(Options(rate=50)) as x:
-        readers.append(reader_of(x))
-        assert take(readers[0], 1)
-        second = requests.get(f"{x.url}/2/tweets/search/stream", timeout=5)
-    assert second.status_code == 429 and "TooManyConnections" in second.text
 
 
 def test_rules_are_brought_in_line_and_refusals_are_shown() -> None:

@@ -34,7 +34,7 @@ class Kept:
         assert fields.keys() <= FIELDS.keys(), "every field is in the mapping"
         self.events.append({"source": source, "event": event} | fields)
 
-    def close(self) -> None:
+    def close(self, seconds: float) -> None:
         pass
 
 
@@ -77,7 +77,8 @@ def test_the_producer_tells_what_came_since_the_last_time(kept: list[dict[str, A
     assert kept == [], "nothing is told before five seconds are over"
     counts.tweets, counts.redelivered, counts.reasons["no JSON"], writer.acknowledged = 10, 2, 1, 9
     writer.lost = 3
-    events.close(counts)
+    events.tell_rest(counts)
+    events.close()
     assert kept == [
         {
             "source": "producer",
@@ -110,7 +111,8 @@ def test_each_gap_is_told_once_when_it_is_over(
         "source": "producer", "event": "gap", "reason": "the stream was closed", "gap_seconds": 12.5,
         "gap_from": gaps[0].since, "gap_to": gaps[0].until, "last_id": "17", "filled": True,
     }]  # fmt: skip
-    events.close(Counts())
+    events.tell_rest(Counts())
+    events.close()
     assert [each["reason"] for each in kept] == ["the stream was closed", "ConnectionError"]
 
 

@@ -11,18 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elasticsearch_index import INDEX_FILE
 from kafka_cluster.message import NotATweet
+from mapping import MAPPING, assert_fits
 from sample import odd_tweets
 from tweet_document import document, tweet_action
 
 GOLDEN = sorted(Path(__file__).with_name("golden").glob("*.json"))
-MAPPING = json.loads(INDEX_FILE.read_text(encoding="utf-8"))["mappings"]["properties"]
 RECEIVED = "2026-11-23T09:15:03.250Z"
 NOW, ZONE = datetime(2026, 11, 23, 9, 15, 4, tzinfo=UTC), ZoneInfo("Asia/Seoul")
-TYPES: dict[str, Any] = {
-    "keyword": str, "text": str, "date": str, "long": int, "byte": int, "boolean": bool, "geo_point": dict,
-}  # fmt: skip
 
 
 def golden(name: str) -> tuple[dict, dict]:
@@ -108,16 +104,3 @@ def test_anything_else_is_no_tweet(value: Any) -> None:
         return
     with pytest.raises(NotATweet):
         tweet_action(body, [], NOW)
-
-
-def assert_fits(made: dict, mapping: dict) -> None:
-    """Every field is in the mapping, and its value is of a type that Elasticsearch takes."""
-    for name, value in made.items():
-        if "properties" in mapping[name]:
-            assert_fits(value, mapping[name]["properties"])
-            continue
-        kind = mapping[name]["type"]
-        for item in value if isinstance(value, list) else [value]:
-            assert type(item) is TYPES[kind], f"{name}: {item!r} is no {kind}"
-            if kind == "date":
-                assert len(item) == 24 and item.endswith("Z")
