@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from kafka import KafkaConsumer
+from kafka.errors import KafkaError
 
 from dead_letter_writer import DeadLetterWriter
 from elasticsearch_index import connect_elasticsearch, ensure_index
@@ -133,8 +134,11 @@ def _build_sink(
 
 
 def _has_committed(settings: Settings) -> bool:
-    with admin_client(settings) as admin:
-        return bool(committed_offsets(admin, settings.elasticsearch_group))
+    try:
+        with admin_client(settings) as admin:
+            return bool(committed_offsets(admin, settings.elasticsearch_group))
+    except KafkaError:  # a broker has just died, and we don't know
+        return False
 
 
 def _stop_on_signals() -> threading.Event:

@@ -37,7 +37,7 @@ class Fault:
     inject: Callable[[World, Random], Steps]
     recovered: Recovered
     needs: str = ""
-    """A small disk by name, or "faketime": what not every machine has."""
+    """A small disk by name, which only root can mount."""
 
 
 # what counts as recovered

@@ -10,7 +10,7 @@ from chaos_world import Steps, World
 from pipeline import wait_until
 from sample import POISON, odd_tweets
 
-FAKETIME = next((str(path) for path in Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), "")
+SKEWED_CLOCK = Path(__file__).parent / "skewed_clock"
 PAST_THE_SESSION = (7.5, 10.0)  # sessions end after 6 s here
 TOO_LARGE = b'{"data":{"id":"1","text":"' + b"x" * 1_100_000 + b'"}}'
 
@@ -73,8 +73,8 @@ def clock_skewed(group: str) -> Callable[[World, Random], Steps]:
 
 
 def skewed(chance: Random) -> dict[str, str]:
-    days = chance.choice(["-2d", "-1h", "+1h", "+2d"])
-    return {"LD_PRELOAD": FAKETIME, "FAKETIME": days, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    seconds = chance.choice([-172_800, -3_600, 3_600, 172_800])
+    return {"PYTHONPATH": str(SKEWED_CLOCK), "skew_seconds": str(seconds)}
 
 
 # the producer, and what it is given

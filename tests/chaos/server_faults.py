@@ -70,7 +70,7 @@ def disk_full(name: str, heal: Callable[[World], None], *seconds: float) -> Call
 
 def broker_restarted(world: World) -> None:
     """It has ended, or will in a moment: a broker that can't write to its only disk does."""
-    world.cluster.kill("kafka1")
+    world.cluster.native.processes["kafka1"].kill()
     start(world, "kafka1")
 
 

@@ -22,7 +22,6 @@ from kafka_cluster.topics import ensure_topics
 from namenode_proxy import NameNodeProxy
 from pipeline import Pipeline, wait_until
 from pipeline_audit import Report
-from script_faults import FAKETIME
 from small_disks import SmallDisk, small_disks
 
 RECOVER_SECONDS = 180
@@ -85,7 +84,7 @@ def test_nothing_is_lost_and_nothing_is_twice(
 
 def run(cluster: Any, disks: dict[str, SmallDisk], pipeline: Pipeline, option: Callable[[str], Any]) -> None:
     """The load, the faults, the end of both, the audit."""
-    faults = chosen(option("--faults"), {*disks, *(["faketime"] if FAKETIME else [])})
+    faults = chosen(option("--faults"), set(disks))
     proxy = NameNodeProxy(pipeline.settings.webhdfs_url)
     pipeline.env |= {"webhdfs_url": proxy.url}
     ensure_topics(pipeline.settings)
