@@ -4,10 +4,13 @@ PYTHON ?= python3
 demo test down check bench chaos:
 	@$(PYTHON) run.py $@
 
+test-all:
+	@$(PYTHON) run.py test -m ""
+
 test-docker:
-	@$(PYTHON) run.py test --cluster=docker
+	@$(PYTHON) run.py test -m "" --cluster=docker
 
 chaos-hour:
 	@$(PYTHON) run.py chaos --minutes 60 --rate 600
 
-.PHONY: demo test test-docker down check bench chaos chaos-hour
+.PHONY: demo test test-all test-docker down check bench chaos chaos-hour

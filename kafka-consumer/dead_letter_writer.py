@@ -4,10 +4,9 @@ import logging
 from threading import Lock
 from typing import Any
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from kafka_cluster.kafka_options import producer_options
+from kafka_cluster.kafka_options import Producer, producer_options
 from kafka_cluster.message import Headers, Origin, dead_letter_headers, lost_range_headers
 from kafka_cluster.settings import Settings
 
@@ -23,7 +22,7 @@ class DeadLetterWriter:
 
     def __init__(self, settings: Settings, group: str, topic_id: str) -> None:
         self._settings, self._group, self._topic_id = settings, group, topic_id
-        self._producer: KafkaProducer | None = None
+        self._producer: Producer | None = None
         self._lock = Lock()
 
     def __call__(self, poison: list[tuple[Any, str]]) -> None:
@@ -47,7 +46,7 @@ class DeadLetterWriter:
 
     def _deliver(self, letters: list[Letter]) -> None:
         with self._lock:
-            producer = self._producer or KafkaProducer(**producer_options(self._settings))
+            producer = self._producer or Producer(**producer_options(self._settings))
             self._producer = None  # a producer that has failed once may hang for good: never use it again
             try:
                 futures = [

@@ -13,7 +13,6 @@ import sys
 try:
     from elasticsearch import Elasticsearch
     from hdfs import HdfsError
-    from kafka import KafkaProducer
     from kafka.errors import KafkaError
     from requests.exceptions import RequestException
 
@@ -21,7 +20,7 @@ try:
     from dead_letter_topic import dead_letters
     from dead_letter_view import Reasons, matching, shown
     from elasticsearch_index import connect_elasticsearch, ensure_index
-    from kafka_cluster.kafka_options import connect, producer_options
+    from kafka_cluster.kafka_options import Producer, connect, producer_options
     from kafka_cluster.message import TweetRecord
     from kafka_cluster.script import UserError, run, set_up_logging
     from kafka_cluster.settings import Settings, load_settings, require_reachable
@@ -66,7 +65,7 @@ def listed(settings: Settings, client: Elasticsearch, reason: str | None) -> Rea
 def replay(settings: Settings, client: Elasticsearch, reason: str | None) -> int:
     # the list of what was forgotten is there
     require_reachable(settings.webhdfs_url, "HDFS (its NameNode)", "webhdfs_url")
-    producer = connect(KafkaProducer, settings, **producer_options(settings))
+    producer = connect(Producer, settings, **producer_options(settings))
 
     def send(record: TweetRecord) -> None:
         producer.send(settings.topic, record.value, record.key, headers=record.headers).get(

@@ -2,7 +2,7 @@
 
 kafka-python 3.0.12 has no bound for what it buffers; after a batch that expires it may hang for good, and after a
 record that is refused it refuses every later one. So: bytes in flight are bounded here, every future is followed, a
-watchdog looks for those that never resolve, and after any failure a new KafkaProducer sends again, in order, what has
+watchdog looks for those that never resolve, and after any failure a new producer sends again, in order, what has
 no answer yet. What was written by the failed one too is twice in the topic, and once in Elasticsearch.
 """
 
@@ -15,10 +15,9 @@ from functools import partial
 from threading import Condition, Thread
 from typing import Any
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from kafka_cluster.kafka_options import MAX_REQUEST_BYTES, producer_options
+from kafka_cluster.kafka_options import MAX_REQUEST_BYTES, Producer, producer_options
 from kafka_cluster.message import Headers, TweetRecord
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
@@ -78,7 +77,7 @@ class KafkaWriter:
     lost = 0  # whoever sends waits for room
 
     def __init__(
-        self, settings: Settings, make_producer: Callable[..., Any] = KafkaProducer,
+        self, settings: Settings, make_producer: Callable[..., Any] = Producer,
         on_acknowledged: Callable[[Outgoing], None] | None = None,
         max_in_flight_bytes: int = MAX_IN_FLIGHT_BYTES, watchdog_seconds: float = WATCHDOG_SECONDS,
     ) -> None:  # fmt: skip

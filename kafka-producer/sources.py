@@ -7,12 +7,11 @@ import time
 from datetime import UTC, datetime
 from itertools import islice
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from file_replay import open_lines, read_lines
 from ingest import Counts, Ingest, Stopper
-from kafka_cluster.kafka_options import connect
+from kafka_cluster.kafka_options import Producer, connect
 from kafka_cluster.pipeline_events import CLOSE_SECONDS
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
@@ -71,7 +70,7 @@ def open_writer(settings: Settings) -> KafkaWriter:
     for warning in ensure_topics(settings):
         log.warning("%s", warning)
     try:
-        return KafkaWriter(settings, lambda **options: connect(KafkaProducer, settings, **options))
+        return KafkaWriter(settings, lambda **options: connect(Producer, settings, **options))
     except KafkaError as error:  # the brokers stopped answering just now
         servers = ",".join(settings.bootstrap_servers)
         raise UserError(f"Kafka at {servers} does not get ready: {error}") from None

@@ -5,6 +5,8 @@ import random
 import signal
 import time
 
+import pytest
+
 from kafka_cluster.message import dead_letter_origin, header
 from pipeline import Pipeline, wait_until
 from sample import POISON, odd_tweets, tweet_lines
@@ -65,6 +67,7 @@ def test_killed_consumers_lose_and_double_nothing(pipeline: Pipeline) -> None:
     assert pipeline.catch_up().exit_code == 0, pipeline.audit()
 
 
+@pytest.mark.long
 def test_a_second_process_of_a_group_comes_and_goes(pipeline: Pipeline) -> None:
     pipeline.send(tweet_lines(500))
     first = pipeline.start("consumer.py")
@@ -82,6 +85,7 @@ def test_a_second_process_of_a_group_comes_and_goes(pipeline: Pipeline) -> None:
     assert (report.exit_code, report.stored) == (0, 2_500), report
 
 
+@pytest.mark.long
 def test_a_frozen_consumer_that_wakes_after_another_took_over_spoils_nothing(pipeline: Pipeline) -> None:
     pipeline.send(tweet_lines(300))
     frozen = pipeline.start("consumer.py", "--group", "hdfs")
@@ -101,6 +105,7 @@ def test_a_frozen_consumer_that_wakes_after_another_took_over_spoils_nothing(pip
     assert (report.exit_code, report.stored) == (0, 1_200), report
 
 
+@pytest.mark.long
 def test_a_topic_made_anew_has_a_tree_of_its_own(pipeline: Pipeline) -> None:
     from kafka_cluster.topics import admin_client
 

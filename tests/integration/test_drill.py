@@ -11,6 +11,8 @@ import pytest
 from kafka_cluster.script import ROOT
 from pipeline import Pipeline
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.timeout(400)
 def test_the_drill_shows_another_leader_and_ends_with_everything_in_its_place(

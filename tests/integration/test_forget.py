@@ -31,6 +31,8 @@ from rebuild_letters import RebuildLetters
 from sample import Record, tweet_lines
 from topic_guard import TopicGuard, open_topic_guard
 
+pytestmark = pytest.mark.long
+
 SECRET = "unsayable"
 """Stands in the text of everything that is to be forgotten, and nowhere else."""
 ids = iter(range(1_800_000_000_000_000_000, 2**62))

@@ -15,6 +15,8 @@ from pipeline import Pipeline, wait_until
 from sample import Record, tweet_lines
 from topic_guard import TopicGuard
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def proxy(pipeline: Pipeline) -> Iterator[NameNodeProxy]:

@@ -11,6 +11,8 @@ import pytest
 
 from kafka_cluster.script import ROOT
 
+pytestmark = pytest.mark.long
+
 LESSON, TWIN = ROOT / "docs" / "learn-kafka-here.md", ROOT / "docs" / "learn-kafka-here.ko.md"
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
 from kafka_cluster.message import header, tweet_record
 from pipeline import SCRIPTS, Pipeline, wait_until
 from x_simulator import Options, Simulator
@@ -115,6 +117,7 @@ def waiting_in(pipeline: Pipeline) -> list[bytes]:
         return [value for (value,) in database.execute("SELECT value FROM waiting ORDER BY number")]
 
 
+@pytest.mark.long
 def test_while_kafka_is_away_tweets_wait_on_disk_and_go_on_afterwards(
     pipeline: Pipeline, cluster: Any
 ) -> None:
@@ -130,6 +133,7 @@ def test_while_kafka_is_away_tweets_wait_on_disk_and_go_on_afterwards(
     assert len(distinct) > 0.99 * int(said[1].replace(",", "")), "but for redeliveries"
 
 
+@pytest.mark.long
 def test_while_kafka_is_away_x_has_a_reader_that_keeps_up(pipeline: Pipeline, cluster: Any) -> None:
     script = pipeline.folder / "call.py"
     more = "prebuilt=1_000, redelivered=0, most_waiting_bytes=1 << 20"  # less than a second of it
@@ -144,6 +148,7 @@ def test_while_kafka_is_away_x_has_a_reader_that_keeps_up(pipeline: Pipeline, cl
     assert len({tweet_record(value, "").key for value in pipeline.topic_values()}) >= 8_000
 
 
+@pytest.mark.long
 def test_killed_while_kafka_is_away_the_next_run_sends_what_waited(pipeline: Pipeline, cluster: Any) -> None:
     producer = pipeline.start("producer.py", "simulate", "--rate", "300")
     wait_until(lambda: pipeline.topic_has(300))
@@ -159,6 +164,7 @@ def test_killed_while_kafka_is_away_the_next_run_sends_what_waited(pipeline: Pip
     assert not list((pipeline.folder / "spill").iterdir()), "nothing waits any more"
 
 
+@pytest.mark.long
 def test_max_posts_bounds_a_run_and_gaps_are_told(pipeline: Pipeline) -> None:
     done = read_stream(pipeline, 500, '[{"after": 100, "then": "cut"}, {"after": 100, "then": "disconnect"}]')
     assert done.returncode == 0, done.stderr
@@ -170,6 +176,7 @@ def test_max_posts_bounds_a_run_and_gaps_are_told(pipeline: Pipeline) -> None:
     )
 
 
+@pytest.mark.long
 def test_gaps_are_filled_by_search_where_that_is_asked_for(pipeline: Pipeline) -> None:
     done = read_stream(pipeline, 3_000, '[{"after": 100, "then": "cut"}]', fill_gaps=True, rate=100)
     assert done.returncode == 0, done.stderr
@@ -180,6 +187,7 @@ def test_gaps_are_filled_by_search_where_that_is_asked_for(pipeline: Pipeline) -
     assert found - heard and len(records) <= 3_100
 
 
+@pytest.mark.long
 def test_search_goes_on_where_it_was_and_reads_nothing_twice(pipeline: Pipeline) -> None:
     with Simulator(Options(rate=200, redelivered=0, search_faults=[{"status": 503}])) as x:
         assert call(pipeline, SEARCH.format(max_posts=10, once=True, url=x.url)).returncode == 0
@@ -196,6 +204,7 @@ def test_search_goes_on_where_it_was_and_reads_nothing_twice(pipeline: Pipeline)
     assert "canary" not in bounded.stderr + done.stderr
 
 
+@pytest.mark.long
 def test_search_that_kafka_has_not_acknowledged_is_read_again(pipeline: Pipeline, cluster: Any) -> None:
     with Simulator(Options(rate=100, redelivered=0)) as x:
         assert call(pipeline, SEARCH.format(max_posts=100_000, once=True, url=x.url)).returncode == 0
@@ -220,6 +229,7 @@ def test_search_that_kafka_has_not_acknowledged_is_read_again(pipeline: Pipeline
     assert born[-1] > newest - 2 and max(b - a for a, b in pairwise(born)) < 0.5, "none is missing"
 
 
+@pytest.mark.long
 def test_asked_to_end_while_kafka_is_away_it_ends_within_two_seconds(
     pipeline: Pipeline, cluster: Any
 ) -> None:
@@ -235,6 +245,7 @@ def test_asked_to_end_while_kafka_is_away_it_ends_within_two_seconds(
     assert waiting_in(pipeline)
 
 
+@pytest.mark.long
 def test_what_x_refuses_is_said_in_its_words_and_ends_the_run(pipeline: Pipeline) -> None:
     done = read_stream(pipeline, 500, '[{"status": 403}]')
     assert done.returncode == 1
@@ -242,6 +253,7 @@ def test_what_x_refuses_is_said_in_its_words_and_ends_the_run(pipeline: Pipeline
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_without_a_source_and_without_keys_the_simulator_is_read(pipeline: Pipeline) -> None:
     producer = pipeline.start("producer.py", api_key="", api_secret="")
     wait_until(lambda: pipeline.topic_has(100))

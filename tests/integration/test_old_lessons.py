@@ -18,6 +18,8 @@ from kafka_cluster.topics import admin_client
 from pipeline import Pipeline, refused
 from sample import tweet_lines
 
+pytestmark = pytest.mark.long
+
 
 def all_scripts_refuse(pipeline: Pipeline, servers: str, *said: str) -> None:
     (pipeline.folder / "t.jsonl").write_bytes(tweet_lines(1)[0])

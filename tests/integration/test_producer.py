@@ -2,10 +2,12 @@
 
 import re
 import signal
+import threading
 import time
 from functools import partial
 from typing import Any
 
+from kafka_cluster.kafka_options import Producer, producer_options
 from kafka_cluster.message import header
 from pipeline import Pipeline, wait_until
 from sample import POISON, tweet_lines
@@ -28,6 +30,24 @@ def test_what_is_broken_goes_to_the_dead_letters_and_the_rest_goes_on(pipeline: 
         str(len(broken) + 1),
         str(len(huge) + 1),
     }
+
+
+def test_a_producer_whose_records_nobody_takes_can_be_closed(pipeline: Pipeline, cluster: Any) -> None:
+    """Else each one that failed would leave its thread and its sockets behind."""
+    pipeline.send(tweet_lines(1))
+    threads = set(threading.enumerate())
+    producer = Producer(**producer_options(pipeline.settings))
+    producer.partitions_for(pipeline.settings.topic)
+    brokers = ("kafka1", "kafka2", "kafka3")
+    try:
+        for broker in brokers:
+            cluster.suspend(broker)
+        producer.send(pipeline.settings.topic, b"{}")
+        producer.close(timeout=1)
+        wait_until(lambda: set(threading.enumerate()) <= threads, 10)
+    finally:
+        for broker in brokers:
+            cluster.resume(broker)
 
 
 def test_a_broker_killed_in_the_middle_loses_nothing(pipeline: Pipeline, cluster: Any) -> None:

@@ -14,6 +14,8 @@ from rebuild_letters import RebuildLetters
 from sample import POISON, tweet_lines
 from topic_guard import open_topic_guard
 
+pytestmark = pytest.mark.long
+
 
 def indices(pipeline: Pipeline) -> dict[str, int]:
     """Index -> tweets in it."""

@@ -18,6 +18,8 @@ from x_session import direct
 from x_simulator import DISCONNECT_TYPES, Options, Simulator
 from x_stream import StreamReader
 
+pytestmark = pytest.mark.long
+
 ENOUGH_BYTES = 1 << 20
 """What a slow reader may leave waiting in these tests."""
 

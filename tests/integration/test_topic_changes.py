@@ -18,6 +18,8 @@ from pipeline import Pipeline, events, wait_until
 from sample import Record, tweet_lines
 from topic_guard import open_topic_guard
 
+pytestmark = pytest.mark.long
+
 
 def read_up_to(pipeline: Pipeline, records: int) -> bool:
     report = pipeline.audit()

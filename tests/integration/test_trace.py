@@ -3,10 +3,14 @@
 import json
 from typing import Any
 
+import pytest
+
 from hdfs_client import HdfsClient
 from namenode_proxy import NameNodeProxy
 from pipeline import Pipeline
 from sample import POISON, id_of, tweet_lines
+
+pytestmark = pytest.mark.long
 
 
 def traced(pipeline: Pipeline, *args: str, **env: str) -> list[dict[str, Any]]:
