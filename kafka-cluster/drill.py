@@ -47,7 +47,7 @@ class Look:
 
 
 class Observer:
-    """Looks at the topic and tells, once a second; while no broker answers it says so."""
+    """Looks at the topic and tells, once a second; while a look needs a broker that is dead, it says so."""
 
     def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
         self._settings, self._say = settings, say
@@ -86,7 +86,7 @@ class Observer:
 
     def _line(self, look: Look | None) -> str:
         if look is None:
-            return "the broker that was asked does not answer"
+            return "no answer: a dead broker is still named, until ZooKeeper gives it up"
         now = time.monotonic()
         if self._before:
             self.rate = (look.records - self._before[1]) / (now - self._before[0])
