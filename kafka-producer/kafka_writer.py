@@ -31,6 +31,7 @@ DELIVERY_SECONDS = 30
 """Longer than the election of a new leader takes; shorter than people like to wait for two dead brokers."""
 WATCHDOG_SECONDS = DELIVERY_SECONDS + 15
 SILENT_SECONDS = 1.0
+FIRST_ANSWER_SECONDS = 4.0  # connections to all leaders and the producer's id come before it
 """Without an answer for so long, Kafka counts as away."""
 CLOSE_SECONDS = 0.1
 """`flush` has waited already: whoever asks us to end waits 2 s at most."""
@@ -113,7 +114,8 @@ class KafkaWriter:
     @property
     def away(self) -> bool:
         """True while Kafka does not answer."""
-        return self._failure is not None or self._silent_seconds > SILENT_SECONDS
+        patience = SILENT_SECONDS if self.acknowledged else FIRST_ANSWER_SECONDS
+        return self._failure is not None or self._silent_seconds > patience
 
     @property
     def in_flight(self) -> int:
