@@ -358,4 +358,4 @@ def test_group_a_goes_on_without_hdfs(pipeline: Pipeline) -> None:
         "consumer.py", "--group", "elasticsearch", "--until-caught-up", webhdfs_url="http://127.0.0.1:9"
     )
     assert done.returncode == 0 and "taken all the same" in done.stderr, done.stderr
-    assert indexed(pipeline, "kafka") == 30
+    assert indexed(pipeline, "kafka") == 40
