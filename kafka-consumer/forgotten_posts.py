@@ -14,7 +14,7 @@ import orjson
 
 from kafka_cluster.message import NotATweet, is_tweet_id, parse_tweet, tweet_id
 from kafka_cluster.script import UserError
-from tweet_document import KINDS
+from tweet_document import list_of, objects_of, references
 
 Json = dict[str, Any]
 
@@ -59,14 +59,14 @@ class Forgotten:
         if self._is_on_it(data) or any(id_ in self.posts for id_ in _retweeted(data)):
             return True
         return isinstance(includes, dict) and any(
-            self._is_on_it(post) for name in ("tweets", "posts") for post in _objects(includes.get(name))
+            self._is_on_it(post) for name in ("tweets", "posts") for post in objects_of(includes.get(name))
         )
 
     def _is_on_it(self, post: Json) -> bool:
         author = post.get("author_id")
         versions = [post.get("id")]
         for name in ("edit_history_tweet_ids", "edit_history_post_ids"):
-            versions += _list(post.get(name))
+            versions += list_of(post.get(name))
         return any(isinstance(id_, str) and id_ in self.posts for id_ in versions) or (
             isinstance(author, str) and author in self.users
         )
@@ -119,15 +119,4 @@ def read_ids(lines: Iterable[bytes], name: str) -> list[str]:
 
 def _retweeted(data: Json) -> Iterator[str]:
     for name in ("referenced_tweets", "referenced_posts"):
-        for reference in _objects(data.get(name)):
-            id_ = reference.get("id")
-            if KINDS.get(str(reference.get("type"))) == "retweet" and isinstance(id_, str):
-                yield id_
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _objects(value: Any) -> list[Json]:
-    return [item for item in _list(value) if isinstance(item, dict)]
+        yield from (id_ for kind, id_ in references(data.get(name)) if kind == "retweet")

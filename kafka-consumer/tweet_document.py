@@ -8,7 +8,7 @@ and the rest is indexed. tweet-index.json has the mapping of every field that is
 import html
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from urllib.parse import urlsplit
@@ -104,11 +104,17 @@ def document(payload: Json, received_at: str | None, now: datetime | None, zone:
 def _references(data: Json) -> tuple[str, dict[str, str]]:
     """The kind of tweet, and the id of the tweet that it refers to in each way."""
     found: dict[str, str] = {}
-    for reference in _objects(data.get("referenced_tweets") or data.get("referenced_posts")):
+    for kind, id_ in references(data.get("referenced_tweets") or data.get("referenced_posts")):
+        found.setdefault(kind, id_)
+    return next((kind for kind in PRECEDENCE if kind in found), "post"), found
+
+
+def references(value: Any) -> Iterator[tuple[str, str]]:
+    """The kind (KINDS) and the id of each reference of a list, as far as it is one."""
+    for reference in objects_of(value):
         kind, id_ = KINDS.get(_text(reference.get("type")) or ""), _text(reference.get("id"))
         if kind and id_:
-            found.setdefault(kind, id_)
-    return next((kind for kind in PRECEDENCE if kind in found), "post"), found
+            yield kind, id_
 
 
 def _whole_text(data: Json) -> str | None:
@@ -122,7 +128,7 @@ def _entities(data: Json) -> Json:
     entities = _object(note.get("entities")) or _object(data.get("entities"))
     urls = [
         url
-        for entity in _objects(entities.get("urls"))
+        for entity in objects_of(entities.get("urls"))
         if (url := _text(entity.get("unwound_url")) or _text(entity.get("expanded_url")))
     ]
     return {
@@ -188,8 +194,8 @@ def _original(original: Json, users: dict[str, Json]) -> Json:
 def _place(data: Json, places: dict[str, Json]) -> Json:
     geo = _object(data.get("geo"))
     place = places.get(_text(geo.get("place_id")) or "", {})
-    point = _list(_object(geo.get("coordinates")).get("coordinates"))
-    box = _list(_object(place.get("geo")).get("bbox"))
+    point = list_of(_object(geo.get("coordinates")).get("coordinates"))
+    box = list_of(_object(place.get("geo")).get("bbox"))
     if len(point) != 2 and len(box) == 4 and all(map(_is_number, box)):
         point = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]
     return _filled({
@@ -210,7 +216,7 @@ def _location(point: list[Any]) -> Json | None:
 
 
 def _edit_root(data: Json) -> str | None:
-    history = _list(data.get("edit_history_tweet_ids") or data.get("edit_history_post_ids"))
+    history = list_of(data.get("edit_history_tweet_ids") or data.get("edit_history_post_ids"))
     return _text(history[0]) if history else None
 
 
@@ -221,16 +227,18 @@ def _object(value: Any) -> Json:
     return value if isinstance(value, dict) else {}
 
 
-def _list(value: Any) -> list[Any]:
+def list_of(value: Any) -> list[Any]:
+    """A list, or an empty one."""
     return value if isinstance(value, list) else []
 
 
-def _objects(value: Any) -> list[Json]:
-    return [item for item in _list(value) if isinstance(item, dict)]
+def objects_of(value: Any) -> list[Json]:
+    """The objects of a list."""
+    return [item for item in list_of(value) if isinstance(item, dict)]
 
 
 def _by_id(value: Any) -> dict[str, Json]:
-    return {item["id"]: item for item in _objects(value) if isinstance(item.get("id"), str)}
+    return {item["id"]: item for item in objects_of(value) if isinstance(item.get("id"), str)}
 
 
 def _text(value: Any) -> str | None:
@@ -238,7 +246,7 @@ def _text(value: Any) -> str | None:
 
 
 def _texts(value: Any, key: str) -> list[str]:
-    return [text for item in _objects(value) if (text := _text(item.get(key)))]
+    return [text for item in objects_of(value) if (text := _text(item.get(key)))]
 
 
 def _count(value: Any) -> int | None:

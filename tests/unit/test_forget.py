@@ -155,6 +155,14 @@ def test_bad_lines_are_refused_by_number_before_anything_is_done(text: str, said
     assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("key", [b'"type"', b'"id"'])
+def test_a_value_that_is_nested_without_end_stops_nobody(key: bytes) -> None:
+    """Deeper than Python's own functions go, not deeper than it can be parsed."""
+    nested = b"[" * 1_000 + b"]" * 1_000
+    value = b'{"data":{"id":"1","referenced_tweets":[{' + key + b":" + nested + b"}]}}"
+    assert ON_THE_LIST.id_in(value) is None
+
+
 @given(st.lists(st.binary(min_size=1, max_size=50)))
 def test_chunks_are_the_same_bytes(written: list[bytes]) -> None:
     assert b"".join(chunks(iter(written))) == b"".join(written)
