@@ -15,7 +15,18 @@ from types import TracebackType
 from hdfs import HdfsError
 from requests.exceptions import RequestException
 
-from archive_reader import LISTINGS, Moved, Piece, epoch_folders, holding, lines, pieces, record_of
+from archive_reader import (
+    CHUNK_BYTES,
+    LISTINGS,
+    Moved,
+    Piece,
+    epoch_folders,
+    holding,
+    lines,
+    pieces,
+    record_of,
+)
+from batches import batches
 from forgotten_posts import Forgotten
 from hdfs_archive import OPEN, read_line, without_value
 from hdfs_client import HdfsClient, NotYes, persistently
@@ -28,7 +39,6 @@ log = logging.getLogger(__name__)
 
 CLAIMS = 8
 CLAIM_PAUSE_SECONDS = 0.5
-CHUNK_BYTES = 1 << 20
 
 
 class ArchiveRewrite:
@@ -79,9 +89,8 @@ class ArchiveRewrite:
 
     def _seal(self, topic_id: str, folder: str, partition: int) -> None:
         """An ordinary claim, where an epoch is open: what an owner stores that claims after us knows the list."""
-        if not any(
-            epoch.open in names for names in [self._client.folder(folder)] for epoch in epochs_in(names)
-        ):
+        names = self._client.folder(folder)
+        if not any(epoch.open in names for epoch in epochs_in(names)):
             return
         sink = HdfsSink(self._settings, TopicGuard(topic_id, lambda: topic_id))
         for attempt in range(CLAIMS):
@@ -154,12 +163,4 @@ class ArchiveRewrite:
 
 def chunks(written: Iterator[bytes]) -> Iterator[bytes]:
     """The same bytes, about 1 MiB at a time."""
-    gathered: list[bytes] = []
-    size = 0
-    for line in written:
-        gathered.append(line)
-        size += len(line)
-        if size >= CHUNK_BYTES:
-            yield b"".join(gathered)
-            gathered, size = [], 0
-    yield b"".join(gathered)
+    return map(b"".join, batches(written, CHUNK_BYTES, len))

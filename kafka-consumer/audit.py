@@ -20,7 +20,7 @@ try:
     from kafka_cluster.settings import load_settings
     from live_view import watch
     from pipeline_audit import audit
-    from tweet_trace import as_json, forgotten_since, trace
+    from tweet_trace import as_json, trace
 except ModuleNotFoundError as missing:
     print(
         f"{missing.name} is not installed: run  python3 -m pip install -r requirements.txt  in the project's folder",
@@ -46,9 +46,7 @@ def main() -> int:
 def show_trace(args: argparse.Namespace) -> int:
     if not args.tweet_id.isascii() or not args.tweet_id.isdigit():
         raise UserError(f"a tweet's id is a number, and {args.tweet_id!r} is none")
-    settings = load_settings()
-    found = trace(settings, args.tweet_id, args.archive)
-    since = forgotten_since(settings, args.tweet_id)
+    found, since = trace(load_settings(), args.tweet_id, args.archive)
     if since:
         said = f"tweet {args.tweet_id} was forgotten: it is on the list of archive.py forget since {since}"
         print(said, file=sys.stderr if args.json else sys.stdout)

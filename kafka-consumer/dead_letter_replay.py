@@ -6,7 +6,7 @@ and then at once to Elasticsearch, so that the next replay finds it there.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event
@@ -14,6 +14,7 @@ from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
 
+from batches import batches
 from dead_letter_topic import DeadLetter
 from elasticsearch_sink import ElasticsearchSink
 from forgotten_list import ForgottenList
@@ -68,10 +69,10 @@ class Replay:
         in_topic: set[str] = (
             set()
         )  # a producer's line that is there needs no second record, whatever became of it
-        for batch in batched(letter for letter in self._read() if letter.origin and not letter.lost):
+        for batch in batches((letter for letter in self._read() if letter.origin and not letter.lost), BATCH):
             in_topic |= ids_of(batch)
             self._index([letter.record for letter in batch])
-        for batch in batched(letter for letter in self._read() if not letter.origin):
+        for batch in batches((letter for letter in self._read() if not letter.origin), BATCH):
             there = delivered(self._client, self._alias, ids_of(batch))
             for letter in batch:
                 self._replay_line(letter, there, in_topic)
@@ -138,15 +139,3 @@ def delivered(client: Elasticsearch, alias: str, ids: set[str]) -> set[str]:
     except NotFoundError:  # no index yet
         return set()
     return {doc["_id"] for doc in found["docs"] if doc.get("found")}
-
-
-def batched(letters: Iterable[DeadLetter]) -> Iterator[list[DeadLetter]]:
-    """At most 500 at a time."""
-    batch: list[DeadLetter] = []
-    for letter in letters:
-        batch.append(letter)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -16,7 +16,8 @@ try:
     from kafka.errors import KafkaError
     from requests.exceptions import RequestException
 
-    from dead_letter_replay import Replay, batched, delivered, id_of, ids_of
+    from batches import batches
+    from dead_letter_replay import BATCH, Replay, delivered, id_of, ids_of
     from dead_letter_topic import dead_letters
     from dead_letter_view import Reasons, matching, shown
     from elasticsearch_index import connect_elasticsearch, ensure_index
@@ -55,7 +56,7 @@ def main() -> int:
 
 def listed(settings: Settings, client: Elasticsearch, reason: str | None) -> Reasons:
     reasons = Reasons()
-    for batch in batched(matching(dead_letters(settings), reason)):
+    for batch in batches(matching(dead_letters(settings), reason), BATCH):
         there = delivered(client, settings.elasticsearch_alias, ids_of(batch))
         for letter in batch:
             reasons.add(letter, id_of(letter) in there)

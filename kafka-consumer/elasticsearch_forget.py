@@ -1,18 +1,17 @@
 """Deletes documents of forgotten tweets, from every index of the pipeline: behind the alias, kept, or being filled."""
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
 from elasticsearch.helpers import scan
 
+from batches import batches
 from forgotten_posts import Forgotten
 from kafka_cluster.script import UserError
 
-T = TypeVar("T")
-
-IDS_AT_A_TIME = 5_000
+IDS_AT_A_TIME = 5_000  # as many as Elasticsearch takes in one query
 REQUEST_SECONDS = 120
 
 
@@ -25,15 +24,15 @@ class ElasticsearchForget:
 
     def listed(self, forgotten: Forgotten) -> None:
         """Delete what a document's own fields show: the posts, retweets of them, all tweets of the users."""
-        for ids in in_parts(forgotten.posts):
+        for ids in batches(forgotten.posts, IDS_AT_A_TIME):
             retweets = [{"term": {"kind": "retweet"}}, {"terms": {"original_id": ids}}]
             self._delete({"bool": {"should": [{"ids": {"values": ids}}, {"bool": {"filter": retweets}}]}})
-        for users in in_parts(forgotten.users):
+        for users in batches(forgotten.users, IDS_AT_A_TIME):
             self._delete({"terms": {"author.id": users}})
 
     def tweets(self, ids: Iterable[str]) -> None:
         """Delete the documents of tweets."""
-        for some in in_parts(ids):
+        for some in batches(ids, IDS_AT_A_TIME):
             self._delete({"ids": {"values": some}})
 
     def indices(self) -> list[str]:
@@ -56,8 +55,9 @@ class ElasticsearchForget:
             self._client, index=indices, query={"query": query, "_source": False}, size=IDS_AT_A_TIME,
             ignore_unavailable=True,
         )  # fmt: skip
-        for some in in_parts({"_index": hit["_index"], "_id": hit["_id"]} for hit in hits):
-            self._bulk([{"delete": hit} for hit in some])
+        found = [{"delete": {"_index": hit["_index"], "_id": hit["_id"]}} for hit in hits]
+        for some in batches(found, IDS_AT_A_TIME):
+            self._bulk(some)
 
     def _bulk(self, operations: list[dict[str, Any]]) -> None:
         answer = self._client.bulk(operations=operations, refresh=True)
@@ -67,10 +67,3 @@ class ElasticsearchForget:
                 where, why = result["_index"], result["error"]["reason"]
                 raise UserError(f"a document of {where} was not deleted: {why}; mend that, and run it again")
             self.deleted += result["result"] == "deleted"  # or a rebuild has just removed the index
-
-
-def in_parts(ids: Iterable[T]) -> Iterator[list[T]]:
-    """So many at a time as Elasticsearch takes in one query."""
-    found = list(ids)
-    for start in range(0, len(found), IDS_AT_A_TIME):
-        yield found[start : start + IDS_AT_A_TIME]

@@ -25,14 +25,13 @@ from forgotten_posts import Forgotten
 from hdfs_archive import staging_folder
 from hdfs_client import HdfsClient
 from kafka_cluster.settings import Settings
-from kafka_cluster.topics import describe, topic_id
+from kafka_cluster.topics import DAY_MS, describe, topic_id
 from topic_reader import Offsets, log_offsets, records
 
 log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = LOOK_SECONDS + 3.0
 """After so long a process of group A has looked at the list, and what it was writing by the old one is written."""
-DAY_MS = 86_400_000
 
 
 @dataclass

@@ -88,17 +88,12 @@ class ForgottenList:
         fresh = self.now().fresh(posts, users)
         if any(fresh):
             name, body = f"{uuid.uuid4().hex}.jsonl", entry(*fresh, timestamp())
-            staged = persistently(lambda: self._stage(name, body))
+            staged = self._client.stage(self._staging, name, body)
             self._client.make_folder(self.folder)
             self._client.move(f"{staged}/{name}", f"{self.folder}/{name}")
             self._client.discard(staged)
             self._join()
         return fresh
-
-    def _stage(self, name: str, body: bytes) -> str:
-        folder = f"{self._staging}/{uuid.uuid4().hex}"
-        self._client.write(f"{folder}/{name}", data=body, overwrite=False)
-        return folder
 
     def _refresh(self) -> Forgotten:
         for _ in range(LISTINGS):

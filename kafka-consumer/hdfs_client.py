@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +51,16 @@ class HdfsClient(hdfs.InsecureClient):
     def make_folder(self, path: str) -> None:
         """MKDIRS, sent once. Raises NotYes, or what the request raised."""
         self._yes("MKDIRS", self._mkdirs(path))
+
+    def stage(self, parent: str, name: str, body: bytes) -> str:
+        """CREATE a fresh folder that holds one file; returns the folder. Repeated, each time under a fresh name."""
+
+        def create() -> str:
+            folder = f"{parent}/{uuid.uuid4().hex}"
+            self.write(f"{folder}/{name}", data=body, overwrite=False)
+            return folder
+
+        return persistently(create)
 
     def move(self, source: str, target: str) -> None:
         """RENAME, sent once. Raises NotYes where the answer is false."""

@@ -6,7 +6,6 @@ whatever the old one still sends finds no such folder. The numbers in comments a
 
 import itertools
 import logging
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from threading import Event
@@ -15,7 +14,7 @@ from typing import Any
 from forgotten_list import ForgottenList
 from forgotten_posts import Forgotten
 from hdfs_archive import Epoch, date_of, line, offset_of, piece_name, staging_folder, topic_folder
-from hdfs_client import HdfsClient, NotYes, persistently
+from hdfs_client import HdfsClient, NotYes
 from kafka_cluster.settings import Settings
 from sink import Written
 from topic_guard import TopicGuard
@@ -93,7 +92,7 @@ class HdfsSink:
     def _append(self, claim: Claim, date: str, batch: list[Any]) -> int:
         """Store the records of one date; returns how many of them without their value."""
         name, ids = piece_name(batch[0].offset), [claim.forgotten.id_in(record.value) for record in batch]
-        staged = self._stage(name, b"".join(map(line, batch, ids)))
+        staged = self._client.stage(self._staging, name, b"".join(map(line, batch, ids)))
         target = f"{claim.folder}/dt={date}"
         # 7: RENAME makes no parents, so a sealed epoch takes nothing more; never MKDIRS or CREATE in here.
         try:
@@ -111,16 +110,6 @@ class HdfsSink:
         if len(claim.pieces) >= PIECES_TO_JOIN:
             self._join(claim)
         return len(ids) - ids.count(None)
-
-    def _stage(self, name: str, body: bytes) -> str:
-        """CREATE a folder that holds the file. Repeated only here, each time under a fresh name."""
-
-        def create() -> str:
-            folder = f"{self._staging}/{uuid.uuid4().hex}"
-            self._client.write(f"{folder}/{name}", data=body, overwrite=False)
-            return folder
-
-        return persistently(create)
 
     def _join(self, claim: Claim) -> None:
         """8: tidies up only. After an unclear answer the pieces are left as they are, and a new target begins."""

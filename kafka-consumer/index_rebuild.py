@@ -15,7 +15,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from threading import Event
 from typing import Any
@@ -28,6 +28,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from archive_reader import partitions_of, topic_folders
 from archive_reader import records as archived_records
+from batches import batches
 from elasticsearch_index import ensure_index
 from elasticsearch_sink import ElasticsearchSink
 from forgotten_list import ForgottenList
@@ -196,7 +197,7 @@ class IndexRebuild:
             self._guard, self._forgotten, live=False,
         )  # fmt: skip
         following: Offsets = {}
-        for batch in batches(found):
+        for batch in batches(found, BATCH_BYTES, size_of):
             try:
                 self._written += _write(sink, batch, cancelled)
             except Cancelled:
@@ -222,20 +223,6 @@ class IndexRebuild:
 )
 def _write(sink: ElasticsearchSink, batch: list[Any], cancelled: Event) -> Written:
     return sink.write(None, batch, cancelled)
-
-
-def batches(found: Iterable[Any]) -> Iterator[list[Any]]:
-    """Records in batches of about 2 MiB."""
-    batch: list[Any] = []
-    size = 0
-    for record in found:
-        batch.append(record)
-        size += size_of(record)
-        if size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
 
 
 class StillFilling(Event):

@@ -59,20 +59,15 @@ class Passed:
         )
 
 
-def trace(settings: Settings, id_: str, in_archive: bool) -> list[Passed]:
+def trace(settings: Settings, id_: str, in_archive: bool) -> tuple[list[Passed], str | None]:
     """All records of a tweet, oldest first: those that Kafka has; of those it has forgotten, the archive's.
 
     The archive is searched where Kafka has none, or if `in_archive`; else only the pieces that hold the records.
+    And since when the tweet is on the list of what was forgotten, by its id; None where it is not.
     """
-    return sorted(
-        Tracer(settings, id_).run(in_archive),
-        key=lambda each: (each.appended_at, each.partition, each.offset),
-    )
-
-
-def forgotten_since(settings: Settings, id_: str) -> str | None:
-    """Since when a tweet is on the list of what was forgotten, by its id; None where it is not."""
-    return ForgottenList(settings).now().posts.get(id_)
+    tracer = Tracer(settings, id_)
+    found = sorted(tracer.run(in_archive), key=lambda each: (each.appended_at, each.partition, each.offset))
+    return found, tracer.listed.posts.get(id_)
 
 
 def as_json(found: list[Passed]) -> str:
@@ -88,7 +83,7 @@ class Tracer:
         self._settings, self._id = settings, id_
         self._hdfs = HdfsClient(settings.webhdfs_url, settings.hdfs_user)
         self._born = birth(id_)[1]
-        self._listed = ForgottenList(settings).now()
+        self.listed = ForgottenList(settings).now()
         with admin_client(settings) as admin:
             self._topic_id = topic_id(admin, settings.topic)
             self._leaders = _leaders(admin, settings.topic) if self._topic_id else {}
@@ -159,7 +154,7 @@ class Tracer:
             self._letters.get((topic, record.partition, record.offset)),
             timestamp_of(stored.piece.stored_at) if stored else None,
             stored.piece.path if stored else None, stored.line if stored else None,
-            self._listed.holds(record),
+            self.listed.holds(record),
         )  # fmt: skip
 
     def _indexed_at(self, received: str | None) -> str | None:

@@ -31,8 +31,9 @@ DELIVERY_SECONDS = 30
 """Longer than the election of a new leader takes; shorter than people like to wait for two dead brokers."""
 WATCHDOG_SECONDS = DELIVERY_SECONDS + 15
 SILENT_SECONDS = 1.0
-FIRST_ANSWER_SECONDS = 4.0  # connections to all leaders and the producer's id come before it
 """Without an answer for so long, Kafka counts as away."""
+FIRST_ANSWER_SECONDS = 4.0
+"""The same for the first answer: connections to all leaders and the producer's id come before it."""
 CLOSE_SECONDS = 0.1
 """`flush` has waited already: whoever asks us to end waits 2 s at most."""
 MAX_BLOCK_MS = 2_000

@@ -59,6 +59,5 @@ def _ids(objects: Any) -> set[str]:
     if not isinstance(objects, list):
         return set()
     found = (each.get("id") for each in objects if isinstance(each, dict))
-    return {
-        str(id_) for id_ in found if isinstance(id_, str | int)
-    }  # not what is nested: str() has no end there
+    # not what is nested: str() has no end there
+    return {str(id_) for id_ in found if isinstance(id_, str | int)}

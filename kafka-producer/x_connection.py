@@ -75,9 +75,7 @@ class Connection(tweepy.StreamingClient):
 
     def on_data(self, raw_data: bytes) -> None:
         while self._lines.qsize() >= MOST_LINES and self.running:
-            time.sleep(
-                ROOM_SECONDS
-            )  # X sees a slow reader and ends the stream: a gap, not memory without end
+            time.sleep(ROOM_SECONDS)  # X may find us slow and end the stream: a gap, not memory without end
         self._lines.put(raw_data)
         self._last.append(raw_data)
         self._latest = raw_data

@@ -10,9 +10,10 @@ in words.
 """
 
 import argparse
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+
+from breadth_first import breadth_first
 
 RULES = {
     "list first": "a run puts its posts on the list before it looks for them",
@@ -180,29 +181,8 @@ def moved(state: State, number: int, run: Run) -> State:
 
 
 def search(model: Model) -> tuple[int, list[str] | None]:
-    """All states, breadth first: how many there are, and the shortest way to a wrong one, or None."""
-    start = State()
-    came_from: dict[State, tuple[State, str] | None] = {start: None}
-    queue = deque([start])
-    while queue:
-        state = queue.popleft()
-        for what, after in model.follow(state):
-            if after in came_from:
-                continue
-            came_from[after] = (state, what)
-            if fault := model.fault(after):
-                return len(came_from), [*trace(came_from, after), fault]
-            queue.append(after)
-    return len(came_from), None
-
-
-def trace(came_from: dict[State, tuple[State, str] | None], state: State) -> list[str]:
-    """What happened, from the start to a state."""
-    steps: list[str] = []
-    while (before := came_from[state]) is not None:
-        state, what = before
-        steps.append(what)
-    return steps[::-1]
+    """All states: how many there are, and the shortest way to a wrong one, or None."""
+    return breadth_first(State(), model.follow, model.fault)
 
 
 def main() -> None:

@@ -10,9 +10,10 @@ what is modelled here, and what each rule is for.
 """
 
 import argparse
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+
+from breadth_first import breadth_first
 
 RULES = {
     "list again": "after making its folder an owner lists again, and gives way to a higher epoch",
@@ -209,34 +210,18 @@ def tail(tree: Tree, sealed_only: bool = True) -> int:
 
 
 def search(model: Model, say: Callable[[str], object] = str) -> tuple[int, list[str] | None]:
-    """All states, breadth first: how many there are, and the shortest way to a wrong one, or None."""
-    start = model.start()
-    came_from: dict[State, tuple[State, str] | None] = {start: None}
+    """All states: how many there are, and the shortest way to a wrong one, or None."""
     sound: set[Tree] = set()
-    queue = deque([start])
-    while queue:
-        state = queue.popleft()
-        for what, after in model.follow(state):
-            if after in came_from:
-                continue
-            came_from[after] = (state, what)
-            if after.tree not in sound:
-                if fault := model.fault(after):
-                    return len(came_from), [*trace(came_from, after), fault]
-                sound.add(after.tree)
-            queue.append(after)
-            if len(came_from) % 100_000 == 0:
-                say(f"{len(came_from):,} states, {len(queue):,} to follow")
-    return len(came_from), None
 
+    def fault(state: State) -> str | None:
+        if state.tree in sound:
+            return None
+        found = model.fault(state)
+        if not found:
+            sound.add(state.tree)
+        return found
 
-def trace(came_from: dict[State, tuple[State, str] | None], state: State) -> list[str]:
-    """What happened, from the start to a state."""
-    steps: list[str] = []
-    while (before := came_from[state]) is not None:
-        state, what = before
-        steps.append(what)
-    return steps[::-1]
+    return breadth_first(model.start(), model.follow, fault, say)
 
 
 def show(request: Request) -> str:

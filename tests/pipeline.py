@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from kafka_cluster.topics import admin_client, ensure_topics, topic_id
 from pipeline_audit import Report, audit
 from topic_reader import log_offsets
 
+BROKERS = ("kafka1", "kafka2", "kafka3")
 SCRIPTS = {
     "producer.py": ROOT / "kafka-producer" / "producer.py",
     "consumer.py": ROOT / "kafka-consumer" / "consumer.py",
@@ -180,6 +181,18 @@ def wait_until(what: Callable[[], bool], seconds: float = 60) -> None:
     while not what():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.2)
+
+
+@contextlib.contextmanager
+def brokers_away(cluster: Any) -> Iterator[None]:
+    """All three frozen, for less than a session with ZooKeeper lasts."""
+    for name in BROKERS:
+        cluster.suspend(name)
+    try:
+        yield
+    finally:
+        for name in BROKERS:
+            cluster.resume(name)
 
 
 def refused(done: subprocess.CompletedProcess[str], *said: str) -> None:

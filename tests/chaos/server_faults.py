@@ -85,13 +85,10 @@ def nothing_to_do(world: World) -> None:
 
 def spill_disk_full(world: World, chance: Random) -> Steps:
     """While Kafka is away, which is what the disk is for."""
-    for name in BROKERS:
-        world.cluster.suspend(name)
-    world.disks["spill"].fill()
-    yield chance.uniform(3, 8)
-    world.disks["spill"].free()
-    for name in BROKERS:
-        world.cluster.resume(name)
+    for seconds in servers_frozen(BROKERS, 3, 3, 8)(world, chance):
+        world.disks["spill"].fill()
+        yield seconds
+        world.disks["spill"].free()
 
 
 # Kafka

@@ -11,7 +11,7 @@ from dead_letter_topic import dead_letters
 from elasticsearch_index import connect_elasticsearch, index_template
 from kafka_cluster.kafka_options import producer_options
 from kafka_cluster.message import refused_line_headers
-from pipeline import Pipeline
+from pipeline import Pipeline, brokers_away
 from sample import POISON, id_of, tweet_lines
 
 
@@ -101,15 +101,8 @@ def test_a_dead_letter_that_brokers_do_not_take_is_an_error_and_goes_when_they_a
     first, second = pipeline.topic_records()
     writer = dead_letter_writer.DeadLetterWriter(pipeline.settings, "a group", "an id")
     writer([(first, "before")])
-    brokers = ("kafka1", "kafka2", "kafka3")
-    try:
-        for broker in brokers:
-            cluster.suspend(broker)
-        with pytest.raises(KafkaError):
-            writer([(second, "meanwhile")])
-    finally:
-        for broker in brokers:
-            cluster.resume(broker)
+    with brokers_away(cluster), pytest.raises(KafkaError):
+        writer([(second, "meanwhile")])
     writer([(second, "afterwards")])
     writer.close()
     found = [(letter.reason, letter.record.value) for letter in dead_letters(pipeline.settings)]

@@ -7,14 +7,13 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from kafka_cluster.message import header, tweet_record
-from pipeline import SCRIPTS, Pipeline, wait_until
+from pipeline import SCRIPTS, Pipeline, brokers_away, wait_until
 from x_simulator import Options, Simulator
 
 CALL = """
@@ -93,21 +92,6 @@ def test_asked_to_end_it_ends_within_two_seconds_with_everything_acknowledged(pi
     said = re.search(r"([\d,]+) tweets, 0 refused.*; ([\d,]+) acknowledged", producer.log.read_text())
     assert said and said[1] == said[2]
     assert len(pipeline.topic_values()) == int(said[1].replace(",", ""))
-
-
-BROKERS = ("kafka1", "kafka2", "kafka3")
-
-
-@contextlib.contextmanager
-def brokers_away(cluster: Any) -> Iterator[None]:
-    """All three frozen, for less than a session with ZooKeeper lasts."""
-    for name in BROKERS:
-        cluster.suspend(name)
-    try:
-        yield
-    finally:
-        for name in BROKERS:
-            cluster.resume(name)
 
 
 def waiting_in(pipeline: Pipeline) -> list[bytes]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from kafka_cluster.kafka_options import Producer, producer_options
 from kafka_cluster.message import header
-from pipeline import Pipeline, wait_until
+from pipeline import Pipeline, brokers_away, wait_until
 from sample import POISON, tweet_lines
 
 
@@ -38,16 +38,10 @@ def test_a_producer_whose_records_nobody_takes_can_be_closed(pipeline: Pipeline,
     threads = set(threading.enumerate())
     producer = Producer(**producer_options(pipeline.settings))
     producer.partitions_for(pipeline.settings.topic)
-    brokers = ("kafka1", "kafka2", "kafka3")
-    try:
-        for broker in brokers:
-            cluster.suspend(broker)
+    with brokers_away(cluster):
         producer.send(pipeline.settings.topic, b"{}")
         producer.close(timeout=1)
         wait_until(lambda: set(threading.enumerate()) <= threads, 10)
-    finally:
-        for broker in brokers:
-            cluster.resume(broker)
 
 
 def test_a_broker_killed_in_the_middle_loses_nothing(pipeline: Pipeline, cluster: Any) -> None:

@@ -10,8 +10,9 @@ import orjson
 import pytest
 import requests
 
-from kafka_cluster.message import NotATweet, tweet_record
+from kafka_cluster.message import tweet_record
 from kafka_cluster.script import ROOT, UserError
+from stream_reading import is_tweet
 from x_simulator import Options, Simulator
 
 BEARER = {"authorization": "Bearer simulated"}
@@ -218,14 +219,6 @@ def test_a_fault_comes_after_as_many_tweets_as_asked(kind: str, good: int, odd: 
             assert lines[20] == lines[19] and len(set(lines)) == 30
         if not goes_on:
             assert len(hear(x, 10)) == 10, "the next connection gets the rest"
-
-
-def is_tweet(line: bytes) -> bool:
-    try:
-        tweet_record(line, "test")
-    except NotATweet:
-        return False
-    return True
 
 
 def test_refusals_are_answered_as_often_as_scripted() -> None:
