@@ -21,7 +21,8 @@ from kafka_cluster.pipeline_events import reason_class
 from kafka_cluster.settings import Settings
 from sink import Cancelled, Written
 from topic_guard import TopicGuard
-from tweet_document import tweet_action
+from tweet_document import create_action
+from tweet_shape import read_tweet
 
 log = logging.getLogger(__name__)
 
@@ -67,11 +68,12 @@ class ElasticsearchSink:
         written, poison, now = Written(), [], datetime.now(UTC) if self._live else None
         actions: list[Action] = []
         for record in records:
-            if forgotten.holds(record):
+            if getattr(record, "forgotten", None) is not None:  # emptied in the archive
                 continue
             try:
-                id_, document = tweet_action(record.value, record.headers, now, self._zone)
-                actions.append((record, b'{"create":{"_id":"%s"}}\n%s\n' % (id_.encode(), document)))
+                tweet = read_tweet(record.value)
+                if not forgotten.carried_by(tweet):
+                    actions.append((record, create_action(tweet, record.headers, now, self._zone)))
             except NotATweet as error:
                 poison.append((record, str(error)))
         pause = 0.25
