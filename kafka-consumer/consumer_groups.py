@@ -25,6 +25,7 @@ from kafka_cluster.topics import admin_client, ensure_topics
 from lost_ranges import LostRanges
 from poll_loop import PollLoop
 from rebalance_notes import Assignor
+from record_batches import unpack_faster
 from sink import Sink, StopLoudly
 from topic_guard import TopicGuard, TopicWatch, open_topic_guard
 
@@ -49,7 +50,14 @@ def run_group(name: str, settings: Settings, from_beginning: bool, until_caught_
         )  # fmt: skip
         lost = LostRanges(settings, name, sink.verb, letters)
         loop = PollLoop(
-            consumer, assignor, settings.topic, sink, stop, lost.tell, from_beginning, until_caught_up
+            unpack_faster(consumer),
+            assignor,
+            settings.topic,
+            sink,
+            stop,
+            lost.tell,
+            from_beginning,
+            until_caught_up,
         )
         watch = TopicWatch(guard, stop)
         watch.start()
