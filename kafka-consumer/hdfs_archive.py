@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import orjson
 
 OPEN = ".open"
@@ -110,14 +111,19 @@ def _tombstone(id_: str) -> bytes:
     return b'"forgotten":"%s"' % id_.encode()
 
 
+_raw = msgspec.json.Decoder(msgspec.Raw).decode
+"""Looks whether it is JSON, and makes nothing of it: a third of the time that parsing takes."""
+
+
 def _value(value: bytes | None) -> tuple[bytes, bytes]:
     if value is None:
         return b'"value_base64"', b"null"
     try:
         if b"\n" in value or b"\r" in value:
             raise ValueError
-        orjson.loads(value)
-    except ValueError:
+        value.decode()  # what msgspec skips may be no UTF-8
+        _raw(value)
+    except (ValueError, RecursionError):
         return b'"value_base64"', b'"%s"' % base64.b64encode(value)
     return b'"tweet"', value
 

@@ -15,10 +15,11 @@ from forgotten_posts import Forgotten
 from hdfs_archive import topic_folder
 from hdfs_client import HdfsClient
 from kafka_cluster.groups import lag, reached_offsets
-from kafka_cluster.message import NotATweet, Origin, parse_tweet, tweet_id
+from kafka_cluster.message import NotATweet, Origin
 from kafka_cluster.settings import Settings, require_reachable
 from kafka_cluster.topics import MissingTopic, admin_client, topic_id
 from topic_reader import Offsets, log_offsets, records
+from tweet_shape import read_tweet
 
 SHOWN = 5
 
@@ -193,7 +194,7 @@ def _read_topic(
             tweets.forgotten.add(gone)
             continue
         try:
-            id_ = tweet_id(parse_tweet(record.value))
+            id_ = read_tweet(record.value).id
         except NotATweet:
             if origin not in origins:
                 report.missing_in_elasticsearch.append(f"{record.partition}:{record.offset}")

@@ -10,6 +10,7 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from msgspec import Meta, Struct, ValidationError, convert
+from msgspec.json import Decoder
 from msgspec.structs import fields
 
 from kafka_cluster.message import NotATweet, is_tweet_id, parse_tweet
@@ -164,13 +165,16 @@ class Tweet(Struct):
         return [*(self.includes.tweets or ()), *(self.includes.posts or ())] if self.includes else []
 
 
+_decode = Decoder(Tweet).decode
+
+
 def read_tweet(value: bytes | None) -> Tweet:
     """Parse a record's value. Raises NotATweet unless it is an object whose `data` is an object."""
-    payload = parse_tweet(value)
     try:
-        return convert(payload, Tweet)
-    except ValidationError:
-        return _fitting(payload, Tweet)
+        (value or b"").decode()  # what msgspec skips may be no UTF-8
+        return _decode(value or b"")
+    except (ValueError, RecursionError):
+        return _fitting(parse_tweet(value), Tweet)
 
 
 def _fitting(value: Any, type_: Any) -> Any:
