@@ -4,6 +4,8 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +17,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from kafka_cluster.script import ROOT
-from pipeline import Pipeline, brokers_away, wait_until
+from pipeline import SCRIPTS, Pipeline, brokers_away, wait_until
 from sample import POISON, tweet_lines
 
 pytestmark = pytest.mark.long
@@ -62,16 +64,20 @@ def total(samples: Samples, name: str) -> float:
 
 
 @contextmanager
-def replayed(pipeline: Pipeline, lines: list[bytes]) -> Iterator[Any]:
+def replayed(pipeline: Pipeline, lines: list[bytes]) -> Iterator[None]:
     """A producer that has been given the lines, and waits for more."""
-    fifo = pipeline.folder / "lines"
-    os.mkfifo(fifo)
-    producer = pipeline.start("producer.py", "replay", str(fifo))
-    with fifo.open("wb") as end:
-        end.write(b"\n".join(lines) + b"\n")
-        end.flush()
-        yield producer
-    assert producer.wait(30) == 0, producer.log.read_text()
+    producer = subprocess.Popen(
+        [sys.executable, str(SCRIPTS["producer.py"]), "replay", "-"], env=os.environ | pipeline.env,
+        stdin=subprocess.PIPE, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert producer.stdin
+        producer.stdin.write(b"\n".join(lines) + b"\n")
+        producer.stdin.flush()
+        yield
+    finally:
+        said = producer.communicate(timeout=60)
+    assert producer.returncode == 0, said
 
 
 def names_in(path: Path) -> set[str]:
