@@ -4,7 +4,8 @@ with --docker, or where they run in containers already, by docker-compose, and K
 
 init         write .env, with a random password, if there is none
 up           start all servers; done when each takes a write      down [--volumes]  end them; with their data
-status       servers, topics, lag of the consumer groups          logs NAME [-f]    what a server printed
+status       servers, topics, lag of the consumer groups; with --watch again and again, until Ctrl-C
+logs NAME    what a server printed; with -f also what it prints from now on
 kill NAME    end one server at once, to see what happens          start NAME        start it again
 env          the variables that lead the scripts to this cluster
 drill        under load, kill the leader of a partition and bring it back; watch leaders, replicas, lag; then the audit
@@ -14,6 +15,11 @@ drill        under load, kill the leader of a partition and bring it back; watch
   cluster.py up --port-offset 1000          a second cluster beside the first
   cluster.py logs elasticsearch -f
 """
+
+# ruff: noqa: E402
+import signal
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports: no traceback
 
 import argparse
 import os
@@ -30,9 +36,14 @@ if TYPE_CHECKING:
 
 def main() -> int:
     args = parse()
+    for name in ("SIGTERM", "SIGHUP"):  # a closed terminal is a Ctrl-C: what this call started is ended
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, signal.default_int_handler)
     if args.verb == "init":
         print(make_env_file())
         return 0
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the same for these
     try:
         cluster = choose(args.docker, args.port_offset)
         from cluster_status import print_status
@@ -41,6 +52,7 @@ def main() -> int:
             f"{missing.name} is not installed: run  python3 -m pip install -r requirements.txt "
             "-r kafka-cluster/requirements-native.txt  in the project's folder"
         ) from None
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if args.verb == "up":
         up(cluster)
     elif args.verb == "down":
@@ -59,6 +71,10 @@ def main() -> int:
     elif args.verb in ("kill", "start"):
         getattr(cluster, args.verb)(args.name)
         print(f"{args.name} {'is ended' if args.verb == 'kill' else 'is up'}")
+    elif args.watch:
+        from status_watch import watch_status
+
+        watch_status(cluster)
     else:
         return print_status(cluster)
     return 0
@@ -112,6 +128,8 @@ def parse() -> argparse.Namespace:
             command.add_argument("--volumes", action="store_true", help="delete the data too")
         if verb in ("logs", "kill", "start"):
             command.add_argument("name", help="the server, such as kafka1")
+        if verb == "status":
+            command.add_argument("--watch", action="store_true", help="show it live, until Ctrl-C")
         if verb == "logs":
             command.add_argument("-f", "--follow", action="store_true", help="go on printing")
     args = parser.parse_args()

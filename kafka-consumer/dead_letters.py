@@ -8,9 +8,11 @@ replay   after a fix: send them once more where they were to go; exit code 1 whe
 
 import argparse
 import itertools
+import signal
 import sys
 
 try:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports: no traceback
     from elasticsearch import Elasticsearch
     from hdfs import HdfsError
     from kafka.errors import KafkaError
@@ -39,8 +41,8 @@ ACKNOWLEDGE_SECONDS = 60
 
 def main() -> int:
     args = parse()
-    set_up_logging()
     settings = load_settings()
+    set_up_logging(settings.log_format)
     if args.verb == "show":
         letters = matching(dead_letters(settings), args.reason)
         for letter in itertools.islice(letters, args.limit):

@@ -46,7 +46,7 @@ class ElasticsearchSink:
     ) -> None:  # fmt: skip
         """`live`: False where records are read once more, whose delay is none of the pipeline's."""
         self._client, self._dead_letters, self._guard, self._live = client, dead_letters, guard, live
-        self.topic_id = guard.topic_id
+        self.topic_id, self.resent = guard.topic_id, 0
         self._forgotten = forgotten
         self._alias, self._zone = settings.elasticsearch_alias, ZoneInfo(settings.time_zone)
         self._who = f"{settings.elasticsearch_url} as {settings.elasticsearch_user}"
@@ -80,6 +80,7 @@ class ElasticsearchSink:
         while actions:
             actions, complaint = self._bulk(actions, written, poison)
             if actions:
+                self.resent += len(actions)
                 log.warning("elasticsearch: %s; %d tweets wait", complaint, len(actions))
                 if cancelled.wait(pause * random.uniform(0.5, 1)):
                     raise Cancelled

@@ -16,7 +16,7 @@ from kafka_cluster.settings import Settings
 from producer_events import ProducerEvents
 from progress import Progress
 from read_cost import ReadCost, at_most
-from sources import finish, open_writer, stop_on_signals
+from sources import finish, open_writer, serve_metrics, stop_on_signals
 from spill_file import SpillFile
 from spilling_writer import SpillingWriter
 from state_file import open_state
@@ -80,6 +80,7 @@ def read_stream(
     events = ProducerEvents(settings, writer, reader.gaps)
     stopper = stop_on_signals()
     ingest = Ingest(settings, writer, source, stopper, progress, events.tell, cost.count)
+    serve_metrics(settings, ingest.counts, writer, reader)
 
     def room() -> int:
         return UNBOUNDED if max_posts is None else max_posts - ingest.counts.tweets - filler.due

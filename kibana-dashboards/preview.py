@@ -2,16 +2,18 @@
 """Draw the dashboards without Kibana: the same saved objects, the same searches, as one page that works offline."""
 
 import argparse
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 try:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports: no traceback
     from elasticsearch import Elasticsearch
 
     from dashboard_answers import answers, searcher
-    from kafka_cluster.script import ROOT, UserError, run
+    from kafka_cluster.script import ROOT, UserError, run, set_up_logging
     from kafka_cluster.settings import Settings, load_settings, require_reachable
     from panel_drawing import draw, not_drawn, words_of
     from panel_query import NotDrawn
@@ -48,6 +50,7 @@ def main() -> None:
     parser.add_argument("--dark", action="store_true", help="the picture in the dark theme")
     args = parser.parse_args()
     settings = load_settings()
+    set_up_logging(settings.log_format)
     dashboards = chosen(args.dashboard)
     drawn, fonts = draw_all(dashboards, settings, args.since, args.until)
     made = f"Drawn by preview.py from Elasticsearch, without Kibana, at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"

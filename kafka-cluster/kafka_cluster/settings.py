@@ -110,6 +110,19 @@ def _reset(value: str) -> str:
     return value
 
 
+def _log_format(value: str) -> str:
+    if value not in ("text", "json"):
+        raise ValueError
+    return value
+
+
+def _base_port(value: str) -> int:
+    number = int(value)
+    if not 0 <= number <= 65_533:  # two more are counted from it
+        raise ValueError
+    return number
+
+
 def _time_zone(value: str) -> str:
     try:
         ZoneInfo(value)
@@ -170,6 +183,9 @@ class Settings:
     hdfs_root: str = _setting("/tweets", _path, "an absolute path such as /tweets")
     hdfs_flush_seconds: float = _setting(30.0, _seconds, "seconds, above 0")
     hdfs_flush_bytes: int = _setting(16 << 20, _whole_number, "bytes, a whole number")
+
+    log_format: str = _setting("text", _log_format, "text or json")
+    metrics_port: int = _setting(0, _base_port, "a port up to 65533, or 0 for none")
 
     def __post_init__(self) -> None:
         brokers = self.bootstrap_servers_name or self.bootstrap_servers_ip
