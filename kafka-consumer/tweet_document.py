@@ -70,9 +70,7 @@ def document(payload: Json, received_at: str | None, now: datetime | None, zone:
     # A retweet's own text and entities are cut at about 140 characters; the whole is in the original.
     said = original if kind == "retweet" and original else data
     id_ = tweet_id(payload)
-    created_at, created = _moment(data.get("created_at"))
-    if not created:
-        created_at, created = birth(id_)
+    created_at, created = written(data, id_)
     received_at, received = _moment(received_at)
     return _filled({
         "id": id_,
@@ -273,6 +271,12 @@ def _moment(value: Any) -> tuple[str, datetime] | tuple[None, None]:
         return (timestamp(moment), moment) if moment.tzinfo else (None, None)
     except (ValueError, OverflowError):
         return None, None
+
+
+def written(data: Json, id_: str) -> tuple[str, datetime] | tuple[None, None]:
+    """When a tweet was written, as its document says it: by X's word, else by its id."""
+    moment = _moment(data.get("created_at"))
+    return moment if moment[1] else birth(id_)
 
 
 def birth(id_: str) -> tuple[str, datetime] | tuple[None, None]:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """An exhaustive model of group B's protocol on one partition: every order of steps, every lost or late request.
 
-    python3 tests/hdfs_protocol_model.py [--drop RULE] [--owners N] [--faults N]
+    python3 tests/hdfs_protocol_model.py [--drop RULE] [--owners N] [--faults N] [--compactions N]
 
 A state is what HDFS holds, what is still on its way to the NameNode, and where each owner stands. An owner that takes
 no more steps is frozen, or dead; one that goes on later has woken up. A mutating request is answered, or its answer
@@ -12,6 +12,7 @@ what is modelled here, and what each rule is for.
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from breadth_first import breadth_first
 
@@ -21,13 +22,23 @@ RULES = {
     "start anew when unclear": "after a RENAME without a clear yes the owner claims again, and sends nothing twice",
     "sealed wins": "where an epoch is there both sealed and open, readers ignore the open one",
 }
+COMPACTION_RULES = {
+    "keep the newest": "compaction leaves the newest sealed epoch that holds any, and what is above it",
+    "merged stands for all below": "readers ignore the epochs that a merged one stands for",
+    "publish, then delete": "old epochs are deleted after the merged one is in its place",
+    "delete when clear": "and only after a clear yes to that",
+    "end other runs": "a run deletes the folders of others, out of which they publish, before it lists",
+}
 
 Name = tuple[int, int]  # epoch number, uuid
 Folder = tuple[Name, bool]  # and whether it is open
 Tree = frozenset[
     tuple[Folder, tuple[tuple[int, ...], ...]]
 ]  # folder -> pieces, each the offsets that it holds
-Request = tuple[str, Folder, tuple[int, ...]]  # a PUBLISH has the offset, and which staged file it moves
+Merged = tuple[
+    int, int, tuple[int, ...]
+]  # stands for all epochs up to a number; uuid; the offsets that it holds
+Request = tuple[str, Any, tuple[int, ...]]  # a PUBLISH has the offset, and which staged file it moves
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,16 @@ class Owner:
 
 
 @dataclass(frozen=True)
+class Compaction:
+    """One run, the step that it takes next, and whether its folder is there; `ready`: what it holds."""
+
+    step: str = "idle"
+    folder: bool = False
+    ready: Merged | None = None
+    to_delete: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
 class State:
     """Everything that can differ."""
 
@@ -50,8 +71,14 @@ class State:
     """Staged files that are no longer in the staging folder: a RENAME that comes twice finds nothing to move."""
     late: frozenset[tuple[int, Request]] = frozenset()
     owners: tuple[Owner, ...] = ()
+    merged: frozenset[Merged] = frozenset()
+    compactions: tuple[Compaction, ...] = ()
     uuids: int = 0
     faults: int = 0
+
+    def tree_folders(self) -> list[Folder]:
+        """The names of all epochs' folders."""
+        return [folder for folder, _ in self.tree]
 
 
 @dataclass(frozen=True)
@@ -62,10 +89,11 @@ class Model:
     faults: int = 2
     claims: int = 2
     records: int = 2
+    compactions: int = 0
     dropped: frozenset[str] = field(default_factory=frozenset)
 
     def start(self) -> State:
-        return State(owners=(Owner(),) * self.owners)
+        return State(owners=(Owner(),) * self.owners, compactions=(Compaction(),) * self.compactions)
 
     def follow(self, state: State) -> Iterator[tuple[str, State]]:
         """Every state that can come next, and what happened."""
@@ -74,6 +102,64 @@ class Model:
             yield f"late {show(late[1])} takes effect", replace(after, late=state.late - {late})
         for number, owner in enumerate(state.owners):
             yield from self.step(state, number, owner)
+        for number, run in enumerate(state.compactions):
+            yield from self.compact(state, number, run)
+
+    def compact(self, state: State, number: int, run: Compaction) -> Iterator[tuple[str, State]]:
+        """The next step of a compaction, with each way in which it can go."""
+        who = f"compaction {number}"
+        if run.step == "idle":
+            others = state.compactions
+            if "end other runs" not in self.dropped:
+                others = tuple(replace(other, folder=False) for other in others)
+            new = replace(state, compactions=others)
+            yield f"{who} begins", with_run(new, number, Compaction("list", folder=True))
+        elif run.step == "list" and (ready := self._planned(state)):
+            steps = ("delete", "publish") if "publish, then delete" in self.dropped else ("publish", "delete")
+            old = tuple(folder for folder in sorted(state.tree_folders()) if folder[0][0] <= ready[0])
+            old += tuple(sorted(merged for merged in state.merged if merged[0] <= ready[0]))
+            new = replace(run, step=steps[0], ready=ready, to_delete=old)
+            after = with_run(replace(state, uuids=state.uuids + 1), number, new)
+            yield f"{who} lists, writes {list(ready[2])} for all epochs up to {ready[0]}", after
+        elif run.step == "publish":
+            first = "publish, then delete" not in self.dropped
+            done = replace(run, step="delete" if first else "end")
+            unclear = done if "delete when clear" in self.dropped else replace(run, step="end")
+            request = ("MERGE", number, ())
+            yield from self.ask(state, f"{who}: publishes", request, *(
+                lambda state, after=after: with_run(state, number, after) for after in (done, unclear)
+            ))  # fmt: skip
+        elif run.step == "delete" and run.to_delete:
+            new = replace(run, to_delete=run.to_delete[1:])
+            request = ("DELETE", run.to_delete[0], ())
+            then = lambda state: with_run(state, number, new)  # noqa: E731
+            yield from self.ask(state, f"{who}: {show(request)}", request, then, then)
+        elif run.step == "delete" and "publish, then delete" in self.dropped:
+            yield f"{who} has deleted", with_run(state, number, replace(run, step="publish"))
+
+    def _planned(self, state: State) -> Merged | None:
+        """What stands in the place of all below the newest sealed epoch that holds any."""
+        held = dict(state.tree)
+        newest = max((folder[0][0] for folder, pieces in held.items() if pieces and not folder[1]), default=0)
+        last = newest if "keep the newest" in self.dropped else newest - 1
+        hidden = max((merged[0] for merged in state.merged), default=0)
+        if not any(hidden < folder[0][0] <= last and not folder[1] for folder in held):
+            return None
+        old = [
+            offset
+            for folder, pieces in held.items()
+            if hidden < folder[0][0] <= last and not folder[1]
+            for piece in pieces
+            for offset in piece
+        ]
+        old += [offset for merged in self._shown(state.merged) for offset in merged[2]]
+        return last, state.uuids + 1, tuple(sorted(old))
+
+    def _shown(self, merged: frozenset[Merged]) -> list[Merged]:
+        """Those for which no other one stands."""
+        if "merged stands for all below" in self.dropped:
+            return list(merged)
+        return [each for each in merged if not any(other[0] > each[0] for other in merged)]
 
     def step(self, state: State, number: int, owner: Owner) -> Iterator[tuple[str, State]]:
         """The next step of one owner, with each way in which it can go."""
@@ -125,26 +211,36 @@ class Model:
                 )
 
     def send(self, state: State, number: int, request: Request, new: Owner) -> Iterator[tuple[str, State]]:
-        """A request that changes something: answered; unanswered, in time or late; twice."""
+        """A request of an owner that changes something."""
 
-        def then(state: State, owner: Owner, **more: object) -> State:
-            owners = tuple(owner if index == number else old for index, old in enumerate(state.owners))
-            return replace(state, owners=owners, **more)  # type: ignore[arg-type]
+        def then(owner: Owner) -> Callable[[State], State]:
+            def after(state: State) -> State:
+                owners = tuple(owner if index == number else old for index, old in enumerate(state.owners))
+                return replace(state, owners=owners)
 
-        who, old = f"owner {number}: {show(request)}", state.owners[number]
-        after, yes = self.apply(state, request)
+            return after
+
+        old = state.owners[number]
         unclear = replace(old, step="idle", to_seal=(), next=0)
         if request[0] == "PUBLISH" and "start anew when unclear" in self.dropped:
             unclear = old  # sends the same records again
         if request[0] == "CONCAT":
             unclear = new
-        yield f"{who}, {'yes' if yes else 'no'}", then(after, new if yes else unclear)
+        yield from self.ask(state, f"owner {number}: {show(request)}", request, then(new), then(unclear))
+
+    def ask(
+        self, state: State, who: str, request: Request,
+        clear: Callable[[State], State], unclear: Callable[[State], State],
+    ) -> Iterator[tuple[str, State]]:  # fmt: skip
+        """A request that changes something: answered; unanswered, in time or late; twice."""
+        after, yes = self.apply(state, request)
+        yield f"{who}, {'yes' if yes else 'no'}", (clear if yes else unclear)(after)
         if state.faults < self.faults:
-            late = state.late | {(state.faults, request)}
-            yield f"{who}, the answer is lost", then(after, unclear, faults=state.faults + 1)
-            yield f"{who}, given up, may come late", then(state, unclear, late=late, faults=state.faults + 1)
+            late, faults = state.late | {(state.faults, request)}, state.faults + 1
+            yield f"{who}, the answer is lost", replace(unclear(after), faults=faults)
+            yield f"{who}, given up, may come late", replace(unclear(state), late=late, faults=faults)
             if yes:
-                yield f"{who}, yes, may come again", then(after, new, late=late, faults=state.faults + 1)
+                yield f"{who}, yes, may come again", replace(clear(after), late=late, faults=faults)
 
     def apply(self, state: State, request: Request) -> tuple[State, bool]:
         """What the NameNode does: the state after it, and its answer."""
@@ -152,6 +248,11 @@ class Model:
         held = dict(state.tree)
         if kind == "PUBLISH":
             return self._publish(state, held, folder, *what)
+        if kind == "MERGE":
+            return self._merge(state, folder)
+        if kind == "DELETE":
+            tree = frozenset((each, pieces) for each, pieces in state.tree if each != folder)
+            return replace(state, tree=tree, merged=state.merged - {folder}), True
         if kind == "MKDIRS":
             held.setdefault(folder, ())
         elif folder not in held:
@@ -174,31 +275,48 @@ class Model:
         held[folder] = (*pieces, (offset,))
         return replace(state, tree=frozenset(held.items()), moved=state.moved | {staged}), True
 
-    def read(self, tree: Tree) -> list[int]:
+    def _merge(self, state: State, number: int) -> tuple[State, bool]:
+        run = state.compactions[number]
+        if not run.folder or run.ready is None:  # RENAME finds nothing to move
+            return state, False
+        after = replace(state, merged=state.merged | {run.ready})
+        return with_run(after, number, replace(run, ready=None)), True
+
+    def read(self, tree: Tree, merged: frozenset[Merged] = frozenset()) -> list[int]:
         """What a reader finds."""
-        held = dict(tree)
-        return [
+        held, shown = dict(tree), self._shown(merged)
+        hidden = max((each[0] for each in shown), default=0)
+        if "merged stands for all below" in self.dropped:
+            hidden = 0
+        return [offset for each in shown for offset in each[2]] + [
             offset
             for (name, is_open), pieces in held.items()
-            if not (is_open and (name, False) in held and "sealed wins" not in self.dropped)
+            if name[0] > hidden
+            and not (is_open and (name, False) in held and "sealed wins" not in self.dropped)
             for piece in pieces
             for offset in piece
         ]
 
     def fault(self, state: State) -> str | None:
         """What is wrong with a state: doubled, lost, or a dead end."""
-        found = self.read(state.tree)
+        found = self.read(state.tree, state.merged)
         if len(found) != len(set(found)):
             return f"doubled: {sorted(found)}"
         if sorted(found) != list(range(len(found))):
             return f"lost: only {sorted(found)} are there"
-        alone = replace(self, owners=1, faults=0, claims=1)
-        last = State(state.tree, owners=(Owner(),), uuids=state.uuids)
+        alone = replace(self, owners=1, faults=0, claims=1, compactions=0)
+        last = State(state.tree, owners=(Owner(),), merged=state.merged, uuids=state.uuids)
         while following := [after for _, after in alone.follow(last)]:
             last = following[0]
-        if sorted(self.read(last.tree)) != list(range(self.records)):
-            return f"dead end: a fresh owner alone stores {sorted(self.read(last.tree))}"
+        if (there := sorted(self.read(last.tree, last.merged))) != list(range(self.records)):
+            return f"dead end: a fresh owner alone stores {there}"
         return None
+
+
+def with_run(state: State, number: int, run: Compaction) -> State:
+    """One compaction is a step further."""
+    runs = tuple(run if index == number else old for index, old in enumerate(state.compactions))
+    return replace(state, compactions=runs)
 
 
 def tail(tree: Tree, sealed_only: bool = True) -> int:
@@ -211,14 +329,14 @@ def tail(tree: Tree, sealed_only: bool = True) -> int:
 
 def search(model: Model, say: Callable[[str], object] = str) -> tuple[int, list[str] | None]:
     """All states: how many there are, and the shortest way to a wrong one, or None."""
-    sound: set[Tree] = set()
+    sound: set[tuple[Tree, frozenset[Merged]]] = set()
 
     def fault(state: State) -> str | None:
-        if state.tree in sound:
+        if (state.tree, state.merged) in sound:
             return None
         found = model.fault(state)
         if not found:
-            sound.add(state.tree)
+            sound.add((state.tree, state.merged))
         return found
 
     return breadth_first(model.start(), model.follow, fault, say)
@@ -226,6 +344,10 @@ def search(model: Model, say: Callable[[str], object] = str) -> tuple[int, list[
 
 def show(request: Request) -> str:
     """A request in words."""
+    if request[0] == "MERGE":
+        return "MERGE"
+    if request[0] == "DELETE" and not isinstance(request[1][0], tuple):
+        return f"DELETE merged epochs up to {request[1][0]}"
     kind, ((number, uuid), _), what = request
     return f"{kind} epoch {number}-{uuid}" + (f" record {what[0]}" if what else "")
 
@@ -234,13 +356,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--drop", choices=RULES, help="leave out a rule, and see what it prevents")
+    parser.add_argument(
+        "--drop", choices=RULES | COMPACTION_RULES, help="leave out a rule, and see what it prevents"
+    )
     parser.add_argument("--owners", type=int, default=2)
     parser.add_argument("--faults", type=int, default=2)
     parser.add_argument("--claims", type=int, default=2, help="by each owner")
+    parser.add_argument("--records", type=int, default=2)
+    parser.add_argument("--compactions", type=int, default=0, help="runs of archive.py compact")
     args = parser.parse_args()
     dropped = frozenset([args.drop] if args.drop else [])
-    states, wrong = search(Model(args.owners, args.faults, args.claims, dropped=dropped), print)
+    model = Model(args.owners, args.faults, args.claims, args.records, args.compactions, dropped)
+    states, wrong = search(model, print)
     print("\n".join(wrong) if wrong else "nothing wrong", f"({states:,} states)")
 
 
