@@ -170,7 +170,8 @@ def confirm(yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise UserError("nothing was dropped: add --yes to drop it")
-    if input("drop it for good? type yes: ").strip() != "yes":
+    print("drop it for good? type yes: ", end="", flush=True)
+    if sys.stdin.readline().strip() != "yes":
         raise UserError("nothing was dropped")
 
 

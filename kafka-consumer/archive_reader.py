@@ -169,26 +169,22 @@ def epoch_folders(names: Collection[str]) -> list[str]:
     and what its owner put there it will never vouch for. What a merged one stands for counts no more.
     """
     return [
-        name for name, epoch in _epochs(names) if not _replaced(epoch, names) and not _made_anew(name, names)
+        name
+        for name, replaced in _epochs(names)
+        if not replaced and not (name.endswith(OPEN) and name.removesuffix(OPEN) in names)
     ]
 
 
 def replaced_folders(names: Collection[str]) -> list[str]:
     """The folders of a partition that a merged one stands for, oldest first: nobody will ever look at them again."""
-    return [name for name, epoch in _epochs(names) if _replaced(epoch, names)]
+    return [name for name, replaced in _epochs(names) if replaced]
 
 
-def _epochs(names: Collection[str]) -> list[tuple[str, Epoch | Merged]]:
-    found = [(name, epoch) for name in names if (epoch := Merged.parse(name) or Epoch.parse(name))]
-    return sorted(found, key=lambda each: each[0])  # numbers have the same length
-
-
-def _replaced(epoch: Epoch | Merged, names: Collection[str]) -> bool:
-    return any(merged.stands_for(epoch) for name in names if (merged := Merged.parse(name)))
-
-
-def _made_anew(name: str, names: Collection[str]) -> bool:
-    return name.endswith(OPEN) and name.removesuffix(OPEN) in names
+def _epochs(names: Collection[str]) -> list[tuple[str, bool]]:
+    """Each epoch's folder, in order, and whether a merged one stands for it. Numbers have the same length."""
+    found = {name: epoch for name in sorted(names) if (epoch := Merged.parse(name) or Epoch.parse(name))}
+    merged = [epoch for epoch in found.values() if isinstance(epoch, Merged)]
+    return [(name, any(each.stands_for(epoch) for each in merged)) for name, epoch in found.items()]
 
 
 def lines(client: HdfsClient, piece: Piece) -> Iterator[bytes]:

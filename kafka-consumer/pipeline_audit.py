@@ -94,11 +94,11 @@ class Report:
                 f"{self.forgotten_in_hdfs:,} lines in HDFS are empty; still there {_some(self.still_there)}"
                 + ("; run archive.py forget again" if self.still_there else "")
             )
-        if self.kept_from:
+        if self.dropped_from_elasticsearch or self.dropped_from_hdfs:
             lines.append(
-                f"archive.py retain has dropped what is older than {self.kept_from}: of what the topic still has "
-                f"{self.dropped_from_elasticsearch:,} tweets from Elasticsearch, {self.dropped_from_hdfs:,} lines from "
-                "HDFS; whether they had been there can't be told any more"
+                f"archive.py retain has dropped what is older than {self.kept_from}: of what the topic still has, "
+                f"{self.dropped_from_elasticsearch:,} tweets are not in Elasticsearch and {self.dropped_from_hdfs:,} "
+                "lines not in HDFS, which says nothing about whether they had been there"
             )
         if self.refused_lines:
             lines.append(

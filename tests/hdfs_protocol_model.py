@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """An exhaustive model of group B's protocol on one partition: every order of steps, every lost or late request.
 
-    python3 tests/hdfs_protocol_model.py [--drop RULE] [--owners N] [--faults N] [--compactions N]
+    python3 tests/hdfs_protocol_model.py [--drop RULE] [--owners N] [--faults N]
 
 A state is what HDFS holds, what is still on its way to the NameNode, and where each owner stands. An owner that takes
 no more steps is frozen, or dead; one that goes on later has woken up. A mutating request is answered, or its answer
@@ -21,13 +21,6 @@ RULES = {
     "seal before reading": "lower epochs are sealed before the last offset is read",
     "start anew when unclear": "after a RENAME without a clear yes the owner claims again, and sends nothing twice",
     "sealed wins": "where an epoch is there both sealed and open, readers ignore the open one",
-}
-COMPACTION_RULES = {
-    "keep the newest": "compaction leaves the newest sealed epoch that holds any, and what is above it",
-    "merged stands for all below": "readers ignore the epochs that a merged one stands for",
-    "publish, then delete": "old epochs are deleted after the merged one is in its place",
-    "delete when clear": "and only after a clear yes to that",
-    "end other runs": "a run deletes the folders of others, out of which they publish, before it lists",
 }
 
 Name = tuple[int, int]  # epoch number, uuid
@@ -53,16 +46,6 @@ class Owner:
 
 
 @dataclass(frozen=True)
-class Compaction:
-    """One run, the step that it takes next, and whether its folder is there; `ready`: what it holds."""
-
-    step: str = "idle"
-    folder: bool = False
-    ready: Merged | None = None
-    to_delete: tuple[Any, ...] = ()
-
-
-@dataclass(frozen=True)
 class State:
     """Everything that can differ."""
 
@@ -72,13 +55,10 @@ class State:
     late: frozenset[tuple[int, Request]] = frozenset()
     owners: tuple[Owner, ...] = ()
     merged: frozenset[Merged] = frozenset()
-    compactions: tuple[Compaction, ...] = ()
+    compactions: tuple[Any, ...] = ()
+    """See compaction_model.py."""
     uuids: int = 0
     faults: int = 0
-
-    def tree_folders(self) -> list[Folder]:
-        """The names of all epochs' folders."""
-        return [folder for folder, _ in self.tree]
 
 
 @dataclass(frozen=True)
@@ -89,11 +69,10 @@ class Model:
     faults: int = 2
     claims: int = 2
     records: int = 2
-    compactions: int = 0
     dropped: frozenset[str] = field(default_factory=frozenset)
 
     def start(self) -> State:
-        return State(owners=(Owner(),) * self.owners, compactions=(Compaction(),) * self.compactions)
+        return State(owners=(Owner(),) * self.owners)
 
     def follow(self, state: State) -> Iterator[tuple[str, State]]:
         """Every state that can come next, and what happened."""
@@ -102,64 +81,6 @@ class Model:
             yield f"late {show(late[1])} takes effect", replace(after, late=state.late - {late})
         for number, owner in enumerate(state.owners):
             yield from self.step(state, number, owner)
-        for number, run in enumerate(state.compactions):
-            yield from self.compact(state, number, run)
-
-    def compact(self, state: State, number: int, run: Compaction) -> Iterator[tuple[str, State]]:
-        """The next step of a compaction, with each way in which it can go."""
-        who = f"compaction {number}"
-        if run.step == "idle":
-            others = state.compactions
-            if "end other runs" not in self.dropped:
-                others = tuple(replace(other, folder=False) for other in others)
-            new = replace(state, compactions=others)
-            yield f"{who} begins", with_run(new, number, Compaction("list", folder=True))
-        elif run.step == "list" and (ready := self._planned(state)):
-            steps = ("delete", "publish") if "publish, then delete" in self.dropped else ("publish", "delete")
-            old = tuple(folder for folder in sorted(state.tree_folders()) if folder[0][0] <= ready[0])
-            old += tuple(sorted(merged for merged in state.merged if merged[0] <= ready[0]))
-            new = replace(run, step=steps[0], ready=ready, to_delete=old)
-            after = with_run(replace(state, uuids=state.uuids + 1), number, new)
-            yield f"{who} lists, writes {list(ready[2])} for all epochs up to {ready[0]}", after
-        elif run.step == "publish":
-            first = "publish, then delete" not in self.dropped
-            done = replace(run, step="delete" if first else "end")
-            unclear = done if "delete when clear" in self.dropped else replace(run, step="end")
-            request = ("MERGE", number, ())
-            yield from self.ask(state, f"{who}: publishes", request, *(
-                lambda state, after=after: with_run(state, number, after) for after in (done, unclear)
-            ))  # fmt: skip
-        elif run.step == "delete" and run.to_delete:
-            new = replace(run, to_delete=run.to_delete[1:])
-            request = ("DELETE", run.to_delete[0], ())
-            then = lambda state: with_run(state, number, new)  # noqa: E731
-            yield from self.ask(state, f"{who}: {show(request)}", request, then, then)
-        elif run.step == "delete" and "publish, then delete" in self.dropped:
-            yield f"{who} has deleted", with_run(state, number, replace(run, step="publish"))
-
-    def _planned(self, state: State) -> Merged | None:
-        """What stands in the place of all below the newest sealed epoch that holds any."""
-        held = dict(state.tree)
-        newest = max((folder[0][0] for folder, pieces in held.items() if pieces and not folder[1]), default=0)
-        last = newest if "keep the newest" in self.dropped else newest - 1
-        hidden = max((merged[0] for merged in state.merged), default=0)
-        if not any(hidden < folder[0][0] <= last and not folder[1] for folder in held):
-            return None
-        old = [
-            offset
-            for folder, pieces in held.items()
-            if hidden < folder[0][0] <= last and not folder[1]
-            for piece in pieces
-            for offset in piece
-        ]
-        old += [offset for merged in self._shown(state.merged) for offset in merged[2]]
-        return last, state.uuids + 1, tuple(sorted(old))
-
-    def _shown(self, merged: frozenset[Merged]) -> list[Merged]:
-        """Those for which no other one stands."""
-        if "merged stands for all below" in self.dropped:
-            return list(merged)
-        return [each for each in merged if not any(other[0] > each[0] for other in merged)]
 
     def step(self, state: State, number: int, owner: Owner) -> Iterator[tuple[str, State]]:
         """The next step of one owner, with each way in which it can go."""
@@ -248,11 +169,6 @@ class Model:
         held = dict(state.tree)
         if kind == "PUBLISH":
             return self._publish(state, held, folder, *what)
-        if kind == "MERGE":
-            return self._merge(state, folder)
-        if kind == "DELETE":
-            tree = frozenset((each, pieces) for each, pieces in state.tree if each != folder)
-            return replace(state, tree=tree, merged=state.merged - {folder}), True
         if kind == "MKDIRS":
             held.setdefault(folder, ())
         elif folder not in held:
@@ -275,23 +191,13 @@ class Model:
         held[folder] = (*pieces, (offset,))
         return replace(state, tree=frozenset(held.items()), moved=state.moved | {staged}), True
 
-    def _merge(self, state: State, number: int) -> tuple[State, bool]:
-        run = state.compactions[number]
-        if not run.folder or run.ready is None:  # RENAME finds nothing to move
-            return state, False
-        after = replace(state, merged=state.merged | {run.ready})
-        return with_run(after, number, replace(run, ready=None)), True
-
     def read(self, tree: Tree, merged: frozenset[Merged] = frozenset()) -> list[int]:
         """What a reader finds."""
-        held, shown = dict(tree), self._shown(merged)
-        hidden = max((each[0] for each in shown), default=0)
-        if "merged stands for all below" in self.dropped:
-            hidden = 0
-        return [offset for each in shown for offset in each[2]] + [
+        held, shown = dict(tree), max(merged, default=(0, 0, ()))
+        return list(shown[2]) + [
             offset
             for (name, is_open), pieces in held.items()
-            if name[0] > hidden
+            if name[0] > shown[0]
             and not (is_open and (name, False) in held and "sealed wins" not in self.dropped)
             for piece in pieces
             for offset in piece
@@ -304,19 +210,13 @@ class Model:
             return f"doubled: {sorted(found)}"
         if sorted(found) != list(range(len(found))):
             return f"lost: only {sorted(found)} are there"
-        alone = replace(self, owners=1, faults=0, claims=1, compactions=0)
+        alone = Model(1, 0, 1, self.records, self.dropped)
         last = State(state.tree, owners=(Owner(),), merged=state.merged, uuids=state.uuids)
         while following := [after for _, after in alone.follow(last)]:
             last = following[0]
         if (there := sorted(self.read(last.tree, last.merged))) != list(range(self.records)):
             return f"dead end: a fresh owner alone stores {there}"
         return None
-
-
-def with_run(state: State, number: int, run: Compaction) -> State:
-    """One compaction is a step further."""
-    runs = tuple(run if index == number else old for index, old in enumerate(state.compactions))
-    return replace(state, compactions=runs)
 
 
 def tail(tree: Tree, sealed_only: bool = True) -> int:
@@ -344,10 +244,6 @@ def search(model: Model, say: Callable[[str], object] = str) -> tuple[int, list[
 
 def show(request: Request) -> str:
     """A request in words."""
-    if request[0] == "MERGE":
-        return "MERGE"
-    if request[0] == "DELETE" and not isinstance(request[1][0], tuple):
-        return f"DELETE merged epochs up to {request[1][0]}"
     kind, ((number, uuid), _), what = request
     return f"{kind} epoch {number}-{uuid}" + (f" record {what[0]}" if what else "")
 
@@ -356,18 +252,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--drop", choices=RULES | COMPACTION_RULES, help="leave out a rule, and see what it prevents"
-    )
+    parser.add_argument("--drop", choices=RULES, help="leave out a rule, and see what it prevents")
     parser.add_argument("--owners", type=int, default=2)
     parser.add_argument("--faults", type=int, default=2)
     parser.add_argument("--claims", type=int, default=2, help="by each owner")
     parser.add_argument("--records", type=int, default=2)
-    parser.add_argument("--compactions", type=int, default=0, help="runs of archive.py compact")
     args = parser.parse_args()
     dropped = frozenset([args.drop] if args.drop else [])
-    model = Model(args.owners, args.faults, args.claims, args.records, args.compactions, dropped)
-    states, wrong = search(model, print)
+    states, wrong = search(Model(args.owners, args.faults, args.claims, args.records, dropped), print)
     print("\n".join(wrong) if wrong else "nothing wrong", f"({states:,} states)")
 
 

@@ -241,7 +241,7 @@ def test_forgetting_comes_first(pipeline: Pipeline, settled_at_once: None) -> No
                 [id_of(secret)], []
             )
 
-    with pytest.raises(UserError, match="another run of archive.py has begun, and ended this compact"):
+    with pytest.raises(UserError, match=r"another run of archive\.py has begun, and ended this compact"):
         Meanwhile(pipeline, forget).run(dry=False)
     assert not [path for path in files(pipeline) if b"unsayable" in reading(pipeline, path)]
     compact(pipeline)
@@ -264,7 +264,7 @@ def test_of_two_compactions_at_once_the_later_does_it(pipeline: Pipeline) -> Non
     pipeline.send(tweet_lines(120))
     store_many_epochs(pipeline, owners=3)
     before = archived(pipeline)
-    with pytest.raises(UserError, match="another run of archive.py has begun"):
+    with pytest.raises(UserError, match=r"another run of archive\.py has begun"):
         Meanwhile(pipeline, lambda: compact(pipeline)).run(dry=False)
     assert archived(pipeline) == before
     assert pipeline.catch_up().exit_code == 0

@@ -1,5 +1,6 @@
-"""Which epochs count once some were merged, what becomes one file, and what is old: pure, so that no server is needed."""
+"""Which epochs count once some were merged, what becomes one file, what is old: pure, so that no server is needed."""
 
+import itertools
 import subprocess
 import sys
 from datetime import date
@@ -54,7 +55,7 @@ def test_files_are_neighbours_of_one_day_and_not_too_large(found: list[tuple[str
     for file in files:
         assert len({piece.date for piece in file}) == 1
         assert len(file) == 1 or sum(piece.size for piece in file) <= FILE_BYTES
-    for one, other in zip(files, files[1:], strict=False):
+    for one, other in itertools.pairwise(files):
         assert one[0].date != other[0].date or sum(each.size for each in [*one, other[0]]) > FILE_BYTES, (
             "as large as may be"
         )
