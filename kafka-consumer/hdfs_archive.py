@@ -13,6 +13,7 @@ import orjson
 
 OPEN = ".open"
 _EPOCH = re.compile(r"epoch=(\d{8})-([0-9a-f]{32})")
+_MERGED = re.compile(r"epoch=(\d{8})-([0-9a-f]{32})\.from-(\d{8})")
 _TOPIC_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # Ends the headers, hence the head of a line: their values are strings, in which every quote is escaped, so this
 # stands nowhere before.
@@ -46,6 +47,37 @@ class Epoch:
     def open(self) -> str:
         """The folder's name while its owner writes."""
         return self.sealed + OPEN
+
+
+@dataclass(frozen=True, order=True)
+class Merged:
+    """What compaction made of old epochs: it stands in the place of all others that are numbered first to last."""
+
+    last: int
+    first: int
+    uuid: str
+
+    @classmethod
+    def parse(cls, name: str) -> "Merged | None":
+        """The merged epoch of a folder's name; None for anything else."""
+        match = _MERGED.fullmatch(name)
+        return cls(int(match[1]), int(match[3]), match[2]) if match else None
+
+    @classmethod
+    def of(cls, first: int, last: int) -> "Merged":
+        """Of the epochs from the first to the last, under a name that is used once in all time."""
+        return cls(last, first, uuid.uuid4().hex)
+
+    @property
+    def folder(self) -> str:
+        """The folder's name."""
+        return f"epoch={self.last:08d}-{self.uuid}.from-{self.first:08d}"
+
+    def stands_for(self, other: "Epoch | Merged") -> bool:
+        """True if the other one is to be looked at no more."""
+        if isinstance(other, Epoch):
+            return self.first <= other.number <= self.last
+        return self != other and self.first <= other.first and other.last <= self.last
 
 
 def topic_folder(hdfs_root: str, topic: str, topic_id: str) -> str:

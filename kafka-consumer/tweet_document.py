@@ -138,9 +138,7 @@ def document(tweet: Tweet, received_at: str | None, now: datetime | None, zone: 
         original = next((post for post in tweet.along if post.id == referenced[kind]), None)
     # A retweet's own text and entities are cut at about 140 characters; the whole is in the original.
     said = original if kind == "retweet" and original else data
-    created_at, created = _moment(data.created_at)
-    if not created:
-        created_at, created = birth(id_)
+    created_at, created = written(tweet)
     received_at, received = _moment(received_at)
     made = Document(
         id=id_,
@@ -278,6 +276,12 @@ def _moment(value: str | None) -> tuple[str, datetime] | tuple[None, None]:
         return (timestamp(moment), moment) if moment.tzinfo else (None, None)
     except (ValueError, OverflowError):
         return None, None
+
+
+def written(tweet: Tweet) -> tuple[str, datetime] | tuple[None, None]:
+    """When a tweet was written, as its document says it: by X's word, else by its id."""
+    moment = _moment(tweet.data.created_at)
+    return moment if moment[1] else birth(tweet.id)
 
 
 def birth(id_: str) -> tuple[str, datetime] | tuple[None, None]:

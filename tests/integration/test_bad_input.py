@@ -28,6 +28,8 @@ from sample import tweet_lines
         ("audit.py", ["trace", "x"], {}, "a tweet's id is a number"),
         ("archive.py", ["rebuild", "--from", "hdfs"], {"webhdfs_url": "http://127.0.0.1:1"}, "HDFS (its NameNode) d"),
         ("archive.py", ["rebuild", "--from", "kafka"], {"topic": "nothing-here"}, "there is no topic nothing-here"),
+        ("archive.py", ["compact"], {"webhdfs_url": "http://127.0.0.1:1"}, "HDFS (its NameNode) does"),
+        ("archive.py", ["retain", "--months", "-1"], {}, "--months must be 1 or more"),
         ("dead_letters.py", ["list"], {"topic": "nothing-here"}, "there is no topic nothing-here"),
         ("dead_letters.py", ["show", "--limit", "0"], {}, "--limit must be above 0"),
         ("audit.py", [], {"auto_offset_reset": "x", "hdfs_root": "y"}, "auto_offset_reset is 'x'"),

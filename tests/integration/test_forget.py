@@ -203,8 +203,8 @@ def test_killed_at_each_step_it_is_finished_by_the_next_run(
         ("RENAME", "/_staging/", "lose answer"),
         ("RENAME", "/topic=", "lose answer"),  # seals
         ("CREATE", "/_rewriting/staged-", "lose answer"),
-        ("RENAME", "/_rewriting/run-", "lose request"),
-        ("RENAME", "/_rewriting/run-", "lose answer"),
+        ("RENAME", "/_rewriting/forget-", "lose request"),
+        ("RENAME", "/_rewriting/forget-", "lose answer"),
     ]  # fmt: skip
     for operation, path, fate in steps:
         killed_at(pipeline, operation, path, fate, deleted["id"])
