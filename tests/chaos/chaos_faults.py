@@ -4,7 +4,7 @@ Those of one lane come one after another; the lanes run beside each other, so th
 and one's recovery may wait for another's: a consumer that comes back while Elasticsearch is down, say.
 """
 
-from chaos_world import Fault, after_a_look, delivered, sent_again, written_again
+from chaos_world import Fault, delivered, sent_again
 from namenode_proxy import pause
 from script_faults import (
     PAST_THE_SESSION,
@@ -29,6 +29,7 @@ from server_faults import (
     brokers_restarted_in_turn,
     disk_full,
     hooked,
+    in_sync,
     index_read_only,
     nothing_to_do,
     requests_that,
@@ -39,17 +40,16 @@ from server_faults import (
     spill_disk_full,
 )
 
-IN_SYNC = after_a_look(written_again)
 ELASTICSEARCH_FULL = disk_full("elasticsearch", shards_tried_again, 3, 8)
 
 FAULTS = [
-    Fault("broker killed", "Kafka", server_killed(BROKERS, 1, 6), IN_SYNC),
-    Fault("broker frozen", "Kafka", servers_frozen(BROKERS, 1, 3, 10), IN_SYNC),
-    Fault("two brokers frozen", "Kafka", servers_frozen(BROKERS, 2, 3, 8), IN_SYNC),
-    Fault("all brokers frozen", "Kafka", servers_frozen(BROKERS, 3, 3, 8), IN_SYNC),
-    Fault("rolling restart of brokers", "Kafka", brokers_restarted_in_turn, IN_SYNC),
-    Fault("ZooKeeper frozen", "Kafka", servers_frozen(["zookeeper"], 1, 2, 5), IN_SYNC),
-    Fault("broker's disk full", "Kafka", disk_full("kafka1", broker_restarted, 2, 5), IN_SYNC, "kafka1"),
+    Fault("broker killed", "Kafka", server_killed(BROKERS, 1, 6), in_sync),
+    Fault("broker frozen", "Kafka", servers_frozen(BROKERS, 1, 3, 10), in_sync),
+    Fault("two brokers frozen", "Kafka", servers_frozen(BROKERS, 2, 3, 8), in_sync),
+    Fault("all brokers frozen", "Kafka", servers_frozen(BROKERS, 3, 3, 8), in_sync),
+    Fault("rolling restart of brokers", "Kafka", brokers_restarted_in_turn, in_sync),
+    Fault("ZooKeeper frozen", "Kafka", servers_frozen(["zookeeper"], 1, 2, 5), in_sync),
+    Fault("broker's disk full", "Kafka", disk_full("kafka1", broker_restarted, 2, 5), in_sync, "kafka1"),
     Fault("spill's disk full", "Kafka", spill_disk_full, sent_again("simulator"), "spill"),
     Fault("consumer killed (A)", "A", consumer_killed("A"), delivered("A")),
     Fault("consumer frozen (A)", "A", frozen(a_member("A"), *PAST_THE_SESSION), delivered("A")),
