@@ -48,6 +48,10 @@ def main() -> int:
         cluster = choose(args.docker, args.port_offset)
         from cluster_status import print_status
     except ModuleNotFoundError as missing:
+        if missing.name == "fcntl":  # Windows
+            raise UserError(
+                "servers as processes need Linux or macOS: use Docker Desktop and --docker, or WSL2 for all of it"
+            ) from None
         raise UserError(
             f"{missing.name} is not installed: run  python3 -m pip install -r requirements.txt "
             "-r kafka-cluster/requirements-native.txt  in the project's folder"
