@@ -19,7 +19,7 @@ from rich.text import Text
 from elasticsearch_index import connect_elasticsearch
 from kafka_cluster.groups import committed_offsets, lag
 from kafka_cluster.kafka_options import client_options, connect, consumer_options
-from kafka_cluster.settings import Settings
+from kafka_cluster.settings import READER, Settings
 
 PLAIN_SECONDS = 5.0
 IDLE_SECONDS = 4.0
@@ -42,7 +42,7 @@ class Watcher:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._elasticsearch: Elasticsearch = connect_elasticsearch(settings, 1)
+        self._elasticsearch: Elasticsearch = connect_elasticsearch(settings, READER, 1)
         self._consumer = connect(KafkaConsumer, settings, **consumer_options(settings, None))
         self._admin = connect(KafkaAdminClient, settings, **client_options(settings))
 

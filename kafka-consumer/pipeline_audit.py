@@ -16,7 +16,7 @@ from hdfs_archive import topic_folder
 from hdfs_client import HdfsClient
 from kafka_cluster.groups import lag, reached_offsets
 from kafka_cluster.message import NotATweet, Origin, parse_tweet, tweet_id
-from kafka_cluster.settings import Settings, require_reachable
+from kafka_cluster.settings import READER, Settings, require_reachable
 from kafka_cluster.topics import MissingTopic, admin_client, topic_id
 from topic_reader import Offsets, log_offsets, records
 
@@ -124,7 +124,7 @@ def _some(what: list[str]) -> str:
 def audit(settings: Settings) -> Report:
     """Read topic, dead letters, Elasticsearch and HDFS, the topic's end offsets first."""
     require_reachable(settings.webhdfs_url, "HDFS (its NameNode)", "webhdfs_url")
-    elasticsearch = connect_elasticsearch(settings)
+    elasticsearch = connect_elasticsearch(settings, READER)
     with admin_client(settings) as admin:
         id_ = topic_id(admin, settings.topic)
         if id_ is None:

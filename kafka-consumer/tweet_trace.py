@@ -16,7 +16,7 @@ from elasticsearch_index import connect_elasticsearch
 from forgotten_list import ForgottenList
 from hdfs_client import HdfsClient
 from kafka_cluster.message import NotATweet, header, parse_tweet, timestamp, timestamp_of, tweet_id
-from kafka_cluster.settings import Settings, require_reachable
+from kafka_cluster.settings import READER, Settings, require_reachable
 from kafka_cluster.topics import admin_client, topic_id
 from topic_reader import log_offsets, offsets_at, records
 from tweet_document import birth
@@ -88,7 +88,7 @@ class Tracer:
             self._topic_id = topic_id(admin, settings.topic)
             self._leaders = _leaders(admin, settings.topic) if self._topic_id else {}
             has_letters = topic_id(admin, settings.dead_letter_topic) is not None
-        self._index, self._source = _document(connect_elasticsearch(settings), settings, id_)
+        self._index, self._source = _document(connect_elasticsearch(settings, READER), settings, id_)
         self._letters = {
             (letter.origin.topic_id, letter.origin.partition, letter.origin.offset): letter.reason
             for letter in (dead_letters(settings) if has_letters else ())
