@@ -16,6 +16,7 @@ from hdfs_archive import topic_folder
 from hdfs_client import HdfsClient
 from kafka_cluster.groups import lag, reached_offsets
 from kafka_cluster.message import NotATweet, Origin, parse_tweet, tweet_id
+from kafka_cluster.plain_text import printable
 from kafka_cluster.settings import READER, Settings, require_reachable
 from kafka_cluster.topics import MissingTopic, admin_client, topic_id
 from topic_reader import Offsets, log_offsets, records
@@ -111,7 +112,7 @@ class Report:
             1: "THEY DO NOT AGREE",
             3: "not yet",
         }
-        return "\n".join([*lines, verdict[self.exit_code]])
+        return "\n".join([*map(printable, lines), verdict[self.exit_code]])
 
 
 def _some(what: list[str]) -> str:

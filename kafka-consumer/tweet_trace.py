@@ -16,6 +16,7 @@ from elasticsearch_index import connect_elasticsearch
 from forgotten_list import ForgottenList
 from hdfs_client import HdfsClient
 from kafka_cluster.message import NotATweet, header, parse_tweet, timestamp, timestamp_of, tweet_id
+from kafka_cluster.plain_text import printable
 from kafka_cluster.settings import READER, Settings, require_reachable
 from kafka_cluster.topics import admin_client, topic_id
 from topic_reader import log_offsets, offsets_at, records
@@ -55,7 +56,7 @@ class Passed:
             ("stored", self.stored_at, (at or "NOT THERE") + (", forgotten" if self.forgotten else "")),
         )
         return "\n".join(
-            f"  {step:<13} {when or 'not known':<25} {what}".rstrip() for step, when, what in steps
+            printable(f"  {step:<13} {when or 'not known':<25} {what}".rstrip()) for step, when, what in steps
         )
 
 
@@ -72,7 +73,7 @@ def trace(settings: Settings, id_: str, in_archive: bool) -> tuple[list[Passed],
 
 def as_json(found: list[Passed]) -> str:
     """All records, on one line."""
-    return json.dumps([asdict(passed) for passed in found], ensure_ascii=False)
+    return json.dumps([asdict(passed) for passed in found])
 
 
 class Tracer:

@@ -4,9 +4,12 @@ import logging
 import os
 import socket
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
+
+from kafka_cluster.plain_text import PrintableFormatter, printable_lines
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout: `.env` stands here, whatever the working directory."""
@@ -21,20 +24,24 @@ class UserError(Exception):
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:
-    """Run a script's main and exit: 0 or what it returns, 2 after a UserError, 130 after Ctrl-C."""
+    """Run a script's main and exit: 0 or what it returns, 1 after a fault of ours, 2 after a UserError, 130 after
+    Ctrl-C."""
     if os.environ.get(NEVER_CONTACT_X):
         refuse_x()
     try:
         code = main() or 0
         sys.stdout.flush()
     except UserError as error:
-        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
+        print(f"{Path(sys.argv[0]).name}: {printable_lines(str(error))}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:  # `... | head`: whoever read us has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
+    except Exception:  # a fault of ours, whose last line may quote a tweet
+        print(printable_lines(traceback.format_exc()), end="", file=sys.stderr)
+        code = 1
     sys.exit(code)
 
 
@@ -78,8 +85,8 @@ def is_link_text(path: Path) -> bool:
 
 def set_up_logging(verbose: bool = False) -> None:
     """Log to stderr, a line a message. The clients' own words on a broker that is away need `verbose`."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     for library in ("kafka", "elastic_transport", "elasticsearch", "hdfs", "urllib3"):
         logging.getLogger(library).setLevel(logging.INFO if verbose else logging.CRITICAL)
