@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from kafka_cluster.settings import ELASTICSEARCH_USERS
+
+PASSWORDS = ("elasticsearch_password", *ELASTICSEARCH_USERS.values())
+
 
 @dataclass(frozen=True)
 class ServerState:
@@ -40,7 +44,7 @@ class Cluster(Protocol):
         """The command that prints a server's output."""
 
     def environment(self) -> dict[str, str]:
-        """The variables that lead the scripts to this cluster, the password included."""
+        """The variables that lead the scripts to this cluster, the passwords included."""
 
     def hints(self) -> list[str]:
         """What the person who started it should know: where to look, what is open."""
@@ -52,11 +56,11 @@ def brokers_at(host: str, offset: int = 0) -> str:
 
 
 def environment_at(brokers: str, host: str, offset: int, variables: Mapping[str, str]) -> dict[str, str]:
-    """The variables that lead the scripts to the servers at `host`; `variables` holds the password."""
+    """The variables that lead the scripts to the servers at `host`; `variables` holds the passwords."""
     return {
         "bootstrap_servers": brokers,
         "elasticsearch_url": f"http://{host}:{9200 + offset}",
         "webhdfs_url": f"http://{host}:{9870 + offset}",
         "elasticsearch_user": "elastic",
-        "elasticsearch_password": variables["elasticsearch_password"],
+        **{name: variables[name] for name in PASSWORDS if variables.get(name)},
     }

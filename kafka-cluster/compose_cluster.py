@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from clusters import ServerState, brokers_at, environment_at
+from clusters import PASSWORDS, ServerState, brokers_at, environment_at
 from compose_file import COMPOSE_FILE, Service, load_services
 from docker_containers import (
     FOLDER,
@@ -46,7 +46,7 @@ class ComposeCluster:
     def up(self) -> dict[str, float]:
         """Start what does not run, and wait until all takes writes; returns the seconds of each phase."""
         check_addresses(self._variables)
-        check_password(self._variables["elasticsearch_password"])
+        check_passwords(self._variables)
         link_for_compose()
         started = time.monotonic()
         if self._compose("up", "-d"):
@@ -97,7 +97,7 @@ class ComposeCluster:
         return ["docker", "logs", "--tail", "100", *(["-f"] if follow else []), self._container(name)["Id"]]
 
     def environment(self) -> dict[str, str]:
-        """The variables that lead the scripts to this cluster, the password included."""
+        """The variables that lead the scripts to this cluster, the passwords included."""
         variables = self._variables
         advertised = (
             variables.get("bootstrap_servers_name") or variables.get("bootstrap_servers_ip") or LOOPBACK
@@ -222,10 +222,10 @@ def check_addresses(variables: Mapping[str, str]) -> None:
             )
 
 
-def check_password(password: str) -> None:
+def check_passwords(variables: Mapping[str, str]) -> None:
     """Raise UserError for a password that Elasticsearch refuses, or that compose reads otherwise than the scripts."""
-    if not re.fullmatch(r"[A-Za-z0-9_.~+=@%:,/-]{6,}", password):
-        raise UserError(
-            "elasticsearch_password wants at least 6 letters, digits, - or _: compose reads other signs in .env "
-            "in ways of its own"
-        )
+    for name in PASSWORDS:
+        if variables.get(name) and not re.fullmatch(r"[A-Za-z0-9_.~+=@%:,/-]{6,}", variables[name]):
+            raise UserError(
+                f"{name} wants at least 6 letters, digits, - or _: compose reads other signs in .env in ways of its own"
+            )

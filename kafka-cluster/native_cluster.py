@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -53,7 +54,7 @@ class NativeCluster:
             for name in names
         }  # fmt: skip
         self.processes = {name: ServerProcess(name, self.folder / name) for name in names}
-        self.password = self.configs["elasticsearch"].password
+        self._variables = variables
         self._complete = self.folder / "complete"
 
     # verbs
@@ -119,9 +120,8 @@ class NativeCluster:
         return ["tail", "-n", "100", *(["-f"] if follow else []), str(self.log_file(name))]
 
     def environment(self) -> dict[str, str]:
-        """The variables that lead the scripts to this cluster, the password included."""
-        variables = {"elasticsearch_password": self.password}
-        return environment_at(brokers_at(LOOPBACK, self.offset), LOOPBACK, self.offset, variables)
+        """The variables that lead the scripts to this cluster, the passwords included."""
+        return environment_at(brokers_at(LOOPBACK, self.offset), LOOPBACK, self.offset, self._variables)
 
     def states(self) -> list[ServerState]:
         """All servers."""
@@ -298,13 +298,16 @@ def _supply(software: set[str]) -> dict[str, str]:
 
 
 def _provision_elasticsearch(config: ServerConfig, folder: Path, supply: Mapping[str, str]) -> None:
-    """The configuration folder, and a keystore with the password, which goes in by stdin only."""
+    """The configuration folder, its users, and a keystore with the password, which goes in by stdin only."""
     home, target = Path(supply["elasticsearch"]), folder / "config"
     target.mkdir(exist_ok=True)
     for file in ("log4j2.properties", "jvm.options"):
         # the wheel's Java has no jdk.incubator.vector
         lines = (home / "config" / file).read_text(encoding="utf-8").splitlines(keepends=True)
         (target / file).write_text("".join(line for line in lines if "jdk.incubator.vector" not in line))
+    hashed = "".join(f"{user}:{_hashed(password)}\n" for user, password in config.users.items())
+    (target / "users").write_text(hashed, encoding="utf-8")
+    (target / "users_roles").write_text("".join(f"{user}:{user}\n" for user in config.users))
     mark = target / "keystore.made-for"
     made_for = hashlib.sha256(f"{folder}{config.password}".encode()).hexdigest()
     if mark.exists() and mark.read_text() == made_for:
@@ -330,6 +333,13 @@ def _is_formatted(folder: str) -> bool:
     current = Path(folder, "name", "current")
     images = [path for path in current.glob("fsimage_*") if path.suffix != ".md5"]
     return bool(images) or any(current.glob("edits_*"))
+
+
+def _hashed(password: str) -> str:
+    """As `elasticsearch-users` writes it where the algorithm is pbkdf2, without the seconds that each call takes."""
+    salt, rounds = os.urandom(32), 10_000
+    key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, rounds, 32)
+    return f"{{PBKDF2}}{rounds}${b64encode(salt).decode()}${b64encode(key).decode()}"
 
 
 def _give_away(folder: Path, user: str) -> None:

@@ -36,7 +36,7 @@ try:
     from index_rebuild import IndexRebuild
     from kafka_cluster.message import is_tweet_id
     from kafka_cluster.script import UserError, run, set_up_logging
-    from kafka_cluster.settings import Settings, load_settings, require_reachable
+    from kafka_cluster.settings import OPERATOR, Settings, load_settings, require_reachable
     from kafka_cluster.topics import admin_client
     from rebuild_letters import RebuildLetters
     from sink import StopLoudly
@@ -121,7 +121,7 @@ def main() -> int:
 def rebuild(args: argparse.Namespace, settings: Settings) -> str:
     if args.source == "hdfs":
         require_reachable(settings.webhdfs_url, "HDFS (its NameNode)", "webhdfs_url")
-    client = connect_elasticsearch(settings)
+    client = connect_elasticsearch(settings, OPERATOR)
     letters = RebuildLetters(settings)
     try:
         with open_topic_guard(settings) as guard:
@@ -138,7 +138,7 @@ def forget(args: argparse.Namespace, settings: Settings) -> str:
         if not is_tweet_id(id_):
             raise UserError(f"a user's id is a number, and {id_!r} is none (a name won't do: it can change)")
     require_reachable(settings.webhdfs_url, "HDFS (its NameNode)", "webhdfs_url")
-    client = connect_elasticsearch(settings)
+    client = connect_elasticsearch(settings, OPERATOR)
     try:
         with admin_client(settings) as admin:
             return str(Forget(settings, client, admin).run(posts, users))

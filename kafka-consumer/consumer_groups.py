@@ -1,5 +1,6 @@
 """Builds and runs one consumer group's process, or both groups as two processes."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -22,7 +23,8 @@ from hdfs_sink import HdfsSink
 from kafka_cluster.groups import committed_offsets
 from kafka_cluster.kafka_options import connect, consumer_options
 from kafka_cluster.metrics import wants_metrics
-from kafka_cluster.settings import Settings, require_reachable
+from kafka_cluster.pipeline_events import ensure_events_template
+from kafka_cluster.settings import OPERATOR, WRITER, Settings, require_reachable
 from kafka_cluster.topics import admin_client, ensure_topics
 from lost_ranges import LostRanges
 from poll_loop import PollLoop
@@ -97,9 +99,11 @@ def _run_to_the_end(
 
 
 def set_up_elasticsearch(settings: Settings) -> None:
-    """Make template, first index and alias, as a user who may."""
-    ensure_index(connect_elasticsearch(settings), settings)
-    log.info("elasticsearch: template, index and alias %s are there", settings.elasticsearch_alias)
+    """Make templates, first index and alias, as a user who may."""
+    with contextlib.closing(connect_elasticsearch(settings, OPERATOR, 1)) as client:
+        ensure_index(client, settings)
+        ensure_events_template(client, settings.events_index)
+    log.info("elasticsearch: templates, index and alias %s are there", settings.elasticsearch_alias)
 
 
 def run_both(arguments: list[str]) -> int:
@@ -141,8 +145,9 @@ def _build_sink(
     name: str, settings: Settings, letters: DeadLetterWriter, guard: TopicGuard, from_beginning: bool
 ) -> Sink:
     if name == "elasticsearch":
-        client = connect_elasticsearch(settings, ElasticsearchSink.workers)
-        ensure_index(client, settings)
+        with contextlib.closing(connect_elasticsearch(settings, settings.set_up_user, 1)) as client:
+            ensure_index(client, settings)
+        client = connect_elasticsearch(settings, WRITER, ElasticsearchSink.workers)
         # one group's servers must not stop the other: only what is read again may have been forgotten long ago
         reads_on = not from_beginning and _has_committed(settings)
         forgotten = ForgottenList(settings, LIST_READ_SECONDS, required=not reads_on)

@@ -20,6 +20,7 @@ from elasticsearch_sink import ElasticsearchSink
 from forgotten_list import ForgottenList
 from kafka_cluster.message import NotATweet, TweetRecord, header, tweet_record
 from kafka_cluster.pipeline_events import reason_class
+from kafka_cluster.plain_text import printable
 from kafka_cluster.settings import Settings
 from topic_guard import TopicGuard
 from tweet_shape import read_tweet
@@ -49,7 +50,7 @@ class Replayed:
         if self.into_topic:
             lines.append(f"{self.into_topic:,} lines that a producer had refused went into the topic first")
         return "\n".join(
-            [*lines, *(f"{count:>7,}  {reason}" for reason, count in self.refused.most_common())]
+            [*lines, *(f"{count:>7,}  {printable(reason)}" for reason, count in self.refused.most_common())]
         )
 
 

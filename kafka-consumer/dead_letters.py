@@ -26,7 +26,7 @@ try:
     from kafka_cluster.kafka_options import Producer, connect, producer_options
     from kafka_cluster.message import TweetRecord
     from kafka_cluster.script import UserError, run, set_up_logging
-    from kafka_cluster.settings import Settings, load_settings, require_reachable
+    from kafka_cluster.settings import OPERATOR, READER, Settings, load_settings, require_reachable
     from sink import StopLoudly
     from topic_guard import open_topic_guard
 except ModuleNotFoundError as missing:
@@ -48,7 +48,7 @@ def main() -> int:
         for letter in itertools.islice(letters, args.limit):
             print(shown(letter))
         return 0
-    client = connect_elasticsearch(settings)
+    client = connect_elasticsearch(settings, READER if args.verb == "list" else OPERATOR)
     if args.verb == "list":
         print(listed(settings, client, args.reason))
         return 0

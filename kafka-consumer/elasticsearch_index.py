@@ -18,19 +18,22 @@ INDEX_FILE = Path(__file__).with_name("tweet-index.json")
 READY_SECONDS = 60.0
 
 
-def connect_elasticsearch(settings: Settings, connections: int = 4) -> Elasticsearch:
-    """A client that repeats nothing by itself. Raises UserError when nothing answers, or the password is wrong."""
-    if not settings.elasticsearch_password:
+def connect_elasticsearch(settings: Settings, user: str | None = None, connections: int = 4) -> Elasticsearch:
+    """A client that repeats nothing by itself, as one of ELASTICSEARCH_USERS if .env has its password.
+
+    Raises UserError when nothing answers, or the password is wrong.
+    """
+    login = settings.login(user)
+    if not login[1]:
         raise UserError(
             "elasticsearch_password is not set: put it into .env (python3 kafka-cluster/cluster.py init does)"
         )
     require_reachable(settings.elasticsearch_url, "Elasticsearch", "elasticsearch_url")
     client = Elasticsearch(
-        settings.elasticsearch_url,
-        basic_auth=(settings.elasticsearch_user, settings.elasticsearch_password),
-        connections_per_node=connections, max_retries=0, retry_on_timeout=False, request_timeout=30,
+        settings.elasticsearch_url, basic_auth=login, connections_per_node=connections, max_retries=0,
+        retry_on_timeout=False, request_timeout=30,
     )  # fmt: skip
-    _wait_until_it_answers(client, settings)
+    _wait_until_it_answers(client, settings.elasticsearch_url, login[0])
     return client
 
 
@@ -50,7 +53,7 @@ def ensure_index(client: Elasticsearch, settings: Settings) -> None:
     except AuthorizationException:
         if not client.indices.exists_alias(name=alias):
             raise UserError(
-                f"there is no alias {alias}, and {settings.elasticsearch_user} may not make it: "
+                f"there is no alias {alias}, and {settings.login(settings.set_up_user)[0]} may not make it: "
                 "an administrator runs  python3 kafka-consumer/consumer.py --setup"
             ) from None
     except BadRequestError as error:
@@ -76,7 +79,8 @@ def index_template(settings: Settings) -> dict:
 def refusal(who: str, kind: str) -> UserError:
     """The error for a wrong password or a missing privilege."""
     return UserError(
-        f"Elasticsearch refuses {who} ({kind}): check elasticsearch_user and elasticsearch_password in .env"
+        f"Elasticsearch refuses {who} ({kind}): check its users and passwords in .env (elasticsearch_user, "
+        "elasticsearch_password, elasticsearch_..._password); the server learns of a change at  cluster.py down, up"
     )
 
 
@@ -102,7 +106,7 @@ def _create_first_index(client: Elasticsearch, alias: str) -> None:
         client.indices.put_alias(index=f"{alias}-000001", name=alias, is_write_index=True)
 
 
-def _wait_until_it_answers(client: Elasticsearch, settings: Settings) -> None:
+def _wait_until_it_answers(client: Elasticsearch, url: str, user: str) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while True:
         try:
@@ -110,12 +114,10 @@ def _wait_until_it_answers(client: Elasticsearch, settings: Settings) -> None:
             return
         except ApiError as error:
             if error.status_code in (401, 403):
-                raise refusal(
-                    f"{settings.elasticsearch_url} as {settings.elasticsearch_user}", str(error.error)
-                ) from None
+                raise refusal(f"{url} as {user}", str(error.error)) from None
             reason = str(error.error)
         except (NotConnected, ConnectionTimeout) as error:
             reason = type(error).__name__
         if time.monotonic() > deadline:
-            raise UserError(f"Elasticsearch at {settings.elasticsearch_url} does not get ready: {reason}")
+            raise UserError(f"Elasticsearch at {url} does not get ready: {reason}")
         time.sleep(0.5)

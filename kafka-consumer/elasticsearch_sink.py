@@ -49,7 +49,7 @@ class ElasticsearchSink:
         self.topic_id, self.resent = guard.topic_id, 0
         self._forgotten = forgotten
         self._alias, self._zone = settings.elasticsearch_alias, ZoneInfo(settings.time_zone)
-        self._who = f"{settings.elasticsearch_url} as {settings.elasticsearch_user}"
+        self._who = f"to take tweets at {settings.elasticsearch_url}"
 
     def claim(self, partition: int) -> None:
         """Nothing to claim: Kafka's committed offset says where to go on, and the ids are the fence."""

@@ -16,7 +16,8 @@ from hdfs_archive import topic_folder
 from hdfs_client import HdfsClient
 from kafka_cluster.groups import lag, reached_offsets
 from kafka_cluster.message import NotATweet, Origin
-from kafka_cluster.settings import Settings, require_reachable
+from kafka_cluster.plain_text import printable
+from kafka_cluster.settings import READER, Settings, require_reachable
 from kafka_cluster.topics import MissingTopic, admin_client, topic_id
 from retained import Retained, retained
 from topic_reader import Offsets, log_offsets, records
@@ -125,7 +126,7 @@ class Report:
             1: "THEY DO NOT AGREE",
             3: "not yet",
         }
-        return "\n".join([*lines, verdict[self.exit_code]])
+        return "\n".join([*map(printable, lines), verdict[self.exit_code]])
 
 
 def _some(what: list[str]) -> str:
@@ -138,7 +139,7 @@ def _some(what: list[str]) -> str:
 def audit(settings: Settings) -> Report:
     """Read topic, dead letters, Elasticsearch and HDFS, the topic's end offsets first."""
     require_reachable(settings.webhdfs_url, "HDFS (its NameNode)", "webhdfs_url")
-    elasticsearch = connect_elasticsearch(settings)
+    elasticsearch = connect_elasticsearch(settings, READER)
     with admin_client(settings) as admin:
         id_ = topic_id(admin, settings.topic)
         if id_ is None:

@@ -16,7 +16,8 @@ from elasticsearch_index import connect_elasticsearch
 from forgotten_list import ForgottenList
 from hdfs_client import HdfsClient
 from kafka_cluster.message import NotATweet, header, timestamp, timestamp_of
-from kafka_cluster.settings import Settings, require_reachable
+from kafka_cluster.plain_text import printable
+from kafka_cluster.settings import READER, Settings, require_reachable
 from kafka_cluster.topics import admin_client, topic_id
 from topic_reader import log_offsets, offsets_at, records
 from tweet_document import birth
@@ -56,7 +57,7 @@ class Passed:
             ("stored", self.stored_at, (at or "NOT THERE") + (", forgotten" if self.forgotten else "")),
         )
         return "\n".join(
-            f"  {step:<13} {when or 'not known':<25} {what}".rstrip() for step, when, what in steps
+            printable(f"  {step:<13} {when or 'not known':<25} {what}".rstrip()) for step, when, what in steps
         )
 
 
@@ -73,7 +74,7 @@ def trace(settings: Settings, id_: str, in_archive: bool) -> tuple[list[Passed],
 
 def as_json(found: list[Passed]) -> str:
     """All records, on one line."""
-    return json.dumps([asdict(passed) for passed in found], ensure_ascii=False)
+    return json.dumps([asdict(passed) for passed in found])
 
 
 class Tracer:
@@ -89,7 +90,7 @@ class Tracer:
             self._topic_id = topic_id(admin, settings.topic)
             self._leaders = _leaders(admin, settings.topic) if self._topic_id else {}
             has_letters = topic_id(admin, settings.dead_letter_topic) is not None
-        self._index, self._source = _document(connect_elasticsearch(settings), settings, id_)
+        self._index, self._source = _document(connect_elasticsearch(settings, READER), settings, id_)
         self._letters = {
             (letter.origin.topic_id, letter.origin.partition, letter.origin.offset): letter.reason
             for letter in (dead_letters(settings) if has_letters else ())

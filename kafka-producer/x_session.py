@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
+from kafka_cluster.plain_text import printable
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 
@@ -116,4 +117,4 @@ def in_words(body: Any) -> str:
         text = str(body)
     except RecursionError:
         text = "an answer that is nested without end"
-    return "".join(c if c.isprintable() else " " for c in text)[:300]
+    return printable(text)[:300]

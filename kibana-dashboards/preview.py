@@ -13,8 +13,8 @@ try:
     from elasticsearch import Elasticsearch
 
     from dashboard_answers import answers, searcher
-    from kafka_cluster.script import ROOT, UserError, run, set_up_logging
-    from kafka_cluster.settings import Settings, load_settings, require_reachable
+from kafka_cluster.script import ROOT, UserError, run, set_up_logging
+    from kafka_cluster.settings import READER, Settings, load_settings, require_reachable
     from panel_drawing import draw, not_drawn, words_of
     from panel_query import NotDrawn
     from panel_text import span_text
@@ -95,10 +95,7 @@ def draw_all(
 def connect(settings: Settings) -> Elasticsearch:
     """A client. Raises UserError where nothing answers."""
     require_reachable(settings.elasticsearch_url, "Elasticsearch", "elasticsearch_url")
-    return Elasticsearch(
-        settings.elasticsearch_url,
-        basic_auth=(settings.elasticsearch_user, settings.elasticsearch_password), request_timeout=30,
-    )  # fmt: skip
+    return Elasticsearch(settings.elasticsearch_url, basic_auth=settings.login(READER), request_timeout=30)
 
 
 def own_indices(settings: Settings) -> dict[str, str]:

@@ -7,12 +7,15 @@ import signal
 import socket
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
+
+from kafka_cluster.plain_text import PrintableFormatter, printable_lines
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout: `.env` stands here, whatever the working directory."""
@@ -27,7 +30,8 @@ class UserError(Exception):
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:
-    """Run a script's main and exit: 0 or what it returns, 2 after a UserError, 130 after Ctrl-C.
+    """Run a script's main and exit: 0 or what it returns, 1 after a fault of ours, 2 after a UserError, 130 after
+    Ctrl-C.
 
     Before and after it, while packages are imported and threads end, Ctrl-C just ends the process.
     """
@@ -46,6 +50,9 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     except BrokenPipeError:  # `... | head`: whoever read us has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
+    except Exception:  # a fault of ours, whose last line may quote a tweet
+        print(printable_lines(traceback.format_exc()), end="", file=sys.stderr)
+        code = 1
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(code)
 
@@ -129,7 +136,7 @@ def set_up_logging(log_format: str = "text", verbose: bool = False) -> None:
 
     With `json`, what would be printed there as plain text (errors, warnings, tracebacks) is logged too.
     """
-    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
+    formatter = PrintableFormatter("%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines() if log_format == "json" else formatter)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
@@ -157,4 +164,4 @@ def _complain(text: str) -> None:
     if logs_json():
         logging.getLogger(name).error("%s", text)
     else:
-        print(f"{name}: {text}", file=sys.stderr)
+        print(f"{name}: {printable_lines(text)}", file=sys.stderr)

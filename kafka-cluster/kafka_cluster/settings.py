@@ -17,6 +17,14 @@ from kafka_cluster.script import ROOT, UserError, refuse_differing_env_files
 
 ENV_FILE = ROOT / ".env"
 DEAD_LETTER_SUFFIX = ".dead-letter"
+WRITER, READER, OPERATOR = "tweets_writer", "tweets_reader", "tweets_operator"
+ELASTICSEARCH_USERS = {
+    WRITER: "elasticsearch_writer_password",
+    READER: "elasticsearch_reader_password",
+    OPERATOR: "elasticsearch_operator_password",
+}
+"""Users of Elasticsearch with the rights that scripts need and no more (docker-compose.yml has their roles), and the
+setting that holds the password of each."""
 _EXTERNAL_PORTS = (9091, 9092, 9093)  # as published in docker-compose.yml
 
 
@@ -170,6 +178,9 @@ class Settings:
     )
     elasticsearch_user: str = _setting("elastic", _text, "a user name")
     elasticsearch_password: str = _setting("", _text, "its password", secret=True)
+    elasticsearch_writer_password: str = _setting("", _text, f"the password of {WRITER}", secret=True)
+    elasticsearch_reader_password: str = _setting("", _text, f"the password of {READER}", secret=True)
+    elasticsearch_operator_password: str = _setting("", _text, f"the password of {OPERATOR}", secret=True)
     elasticsearch_alias: str = _setting("tweets", _index, "small letters, digits, . _ -")
     elasticsearch_shards: int = _setting(1, _whole_number, "a whole number from 1")
     elasticsearch_replicas: int = _setting(0, _not_negative, "a whole number from 0")
@@ -201,6 +212,18 @@ class Settings:
     def dead_letter_topic(self) -> str:
         """Where records go that can't be delivered, with reason and origin in their headers."""
         return self.topic + DEAD_LETTER_SUFFIX
+
+    def login(self, user: str | None = None) -> tuple[str, str]:
+        """Name and password for Elasticsearch: those of one of its users where the password is set, else
+        `elasticsearch_user`'s."""
+        password = getattr(self, ELASTICSEARCH_USERS[user]) if user else ""
+        return (user or "", password) if password else (self.elasticsearch_user, self.elasticsearch_password)
+
+    @property
+    def set_up_user(self) -> str:
+        """Who makes templates, first index and alias; where no password of one who may is set, the writer looks for
+        them only."""
+        return OPERATOR if self.login(OPERATOR)[1] else WRITER
 
 
 _FIELDS = {f.name: f for f in fields(Settings)}

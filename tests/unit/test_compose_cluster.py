@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from compose_cluster import ComposeCluster, check_addresses, check_password
+from clusters import PASSWORDS
+from compose_cluster import ComposeCluster, check_addresses, check_passwords
 from docker_containers import health
 from kafka_cluster.script import ROOT, UserError
 from kafka_cluster.settings import Settings
@@ -41,9 +42,11 @@ def test_addresses_that_can_be_bound_pass() -> None:
 @pytest.mark.parametrize(
     "password", ["short", "pa$$word", "two words", 'quo"ted', "with#hash", "back\\slash"]
 )
-def test_a_password_that_compose_reads_otherwise_is_refused(password: str) -> None:
-    with pytest.raises(UserError, match="at least 6 letters"):
-        check_password(password)
+def test_a_password_that_compose_reads_otherwise_is_refused_by_name(password: str) -> None:
+    for name in PASSWORDS:
+        with pytest.raises(UserError, match=f"{name} wants at least 6 letters"):
+            check_passwords(PASSWORD | {name: password})
+    check_passwords(PASSWORD | {"elasticsearch_reader_password": ""})
 
 
 def test_what_is_open_is_said_with_its_ports() -> None:

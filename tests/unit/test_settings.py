@@ -1,12 +1,14 @@
 """`.env` as people write it, and every fault in it said at once."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from kafka_cluster.script import UserError
-from kafka_cluster.settings import Settings, load_settings
+from kafka_cluster.settings import ELASTICSEARCH_USERS, OPERATOR, READER, WRITER, Settings, load_settings
 
+SECRETS = [name for name in Settings.__dataclass_fields__ if re.search("key|secret|token|password", name)]
 SEED = """access_token = "[twitter access token]"
 access_token_secret = "[twitter access token secret]"
 api_key = 'my key'
@@ -64,8 +66,19 @@ def test_every_fault_is_listed_with_its_name_and_what_is_expected(tmp_path: Path
         assert name in text
 
 
+def test_a_script_logs_in_as_its_own_user_where_the_password_is_set_else_as_the_one_user(
+    tmp_path: Path,
+) -> None:
+    alone = load_settings(write(tmp_path, "elasticsearch_password=one\n"), {})
+    for user in ELASTICSEARCH_USERS:
+        assert alone.login(user) == ("elastic", "one")
+    writer = load_settings(write(tmp_path, "elasticsearch_writer_password=two\n"), {})
+    assert writer.login(WRITER) == (WRITER, "two") and writer.login(READER) == ("elastic", "")
+    assert (alone.set_up_user, writer.set_up_user) == (OPERATOR, WRITER), "it makes nothing, it only looks"
+
+
 def test_secrets_are_not_shown(tmp_path: Path) -> None:
-    settings = load_settings(write(tmp_path, "api_key=canary\nelasticsearch_password=canary\n"), {})
+    settings = load_settings(write(tmp_path, "".join(f"{name}=canary\n" for name in SECRETS)), {})
     assert "canary" not in repr(settings)
 
 
