@@ -26,8 +26,9 @@ try:
     from hdfs_client import NotYes
     from index_rebuild import IndexRebuild
     from kafka_cluster.message import is_tweet_id
+    from kafka_cluster.reachable import require_hdfs
     from kafka_cluster.script import UserError, run, set_up_logging
-    from kafka_cluster.settings import Settings, load_settings, require_reachable
+    from kafka_cluster.settings import Settings, load_settings
     from kafka_cluster.topics import admin_client
     from rebuild_letters import RebuildLetters
     from sink import StopLoudly
@@ -83,7 +84,7 @@ def main() -> int:
 
 def rebuild(args: argparse.Namespace, settings: Settings) -> str:
     if args.source == "hdfs":
-        require_reachable(settings.webhdfs_url, "HDFS (its NameNode)", "webhdfs_url")
+        require_hdfs(settings)
     client = connect_elasticsearch(settings)
     letters = RebuildLetters(settings)
     try:
@@ -100,7 +101,7 @@ def forget(args: argparse.Namespace, settings: Settings) -> str:
     for id_ in users:
         if not is_tweet_id(id_):
             raise UserError(f"a user's id is a number, and {id_!r} is none (a name won't do: it can change)")
-    require_reachable(settings.webhdfs_url, "HDFS (its NameNode)", "webhdfs_url")
+    require_hdfs(settings)
     client = connect_elasticsearch(settings)
     try:
         with admin_client(settings) as admin:

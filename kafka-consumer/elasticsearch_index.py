@@ -9,8 +9,10 @@ from elastic_transport import ConnectionError as NotConnected
 from elastic_transport import ConnectionTimeout
 from elasticsearch import ApiError, AuthorizationException, BadRequestError, Elasticsearch
 
+from kafka_cluster.elasticsearch_options import elasticsearch_options, login_cure, login_name, require_login
+from kafka_cluster.reachable import require_elasticsearch
 from kafka_cluster.script import UserError
-from kafka_cluster.settings import Settings, require_reachable
+from kafka_cluster.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -20,14 +22,10 @@ READY_SECONDS = 60.0
 
 def connect_elasticsearch(settings: Settings, connections: int = 4) -> Elasticsearch:
     """A client that repeats nothing by itself. Raises UserError when nothing answers, or the password is wrong."""
-    if not settings.elasticsearch_password:
-        raise UserError(
-            "elasticsearch_password is not set: put it into .env (python3 kafka-cluster/cluster.py init does)"
-        )
-    require_reachable(settings.elasticsearch_url, "Elasticsearch", "elasticsearch_url")
+    require_login(settings)
+    require_elasticsearch(settings)
     client = Elasticsearch(
-        settings.elasticsearch_url,
-        basic_auth=(settings.elasticsearch_user, settings.elasticsearch_password),
+        **elasticsearch_options(settings),
         connections_per_node=connections, max_retries=0, retry_on_timeout=False, request_timeout=30,
     )  # fmt: skip
     _wait_until_it_answers(client, settings)
@@ -50,7 +48,7 @@ def ensure_index(client: Elasticsearch, settings: Settings) -> None:
     except AuthorizationException:
         if not client.indices.exists_alias(name=alias):
             raise UserError(
-                f"there is no alias {alias}, and {settings.elasticsearch_user} may not make it: "
+                f"there is no alias {alias}, and {login_name(settings)} may not make it: "
                 "an administrator runs  python3 kafka-consumer/consumer.py --setup"
             ) from None
     except BadRequestError as error:
@@ -73,10 +71,10 @@ def index_template(settings: Settings) -> dict:
     }
 
 
-def refusal(who: str, kind: str) -> UserError:
-    """The error for a wrong password or a missing privilege."""
+def refusal(settings: Settings, kind: str) -> UserError:
+    """The error for a wrong password or key, or a missing privilege."""
     return UserError(
-        f"Elasticsearch refuses {who} ({kind}): check elasticsearch_user and elasticsearch_password in .env"
+        f"Elasticsearch refuses {settings.elasticsearch_url} as {login_name(settings)} ({kind}): {login_cure(settings)}"
     )
 
 
@@ -110,9 +108,7 @@ def _wait_until_it_answers(client: Elasticsearch, settings: Settings) -> None:
             return
         except ApiError as error:
             if error.status_code in (401, 403):
-                raise refusal(
-                    f"{settings.elasticsearch_url} as {settings.elasticsearch_user}", str(error.error)
-                ) from None
+                raise refusal(settings, str(error.error)) from None
             reason = str(error.error)
         except (NotConnected, ConnectionTimeout) as error:
             reason = type(error).__name__

@@ -48,7 +48,7 @@ class ElasticsearchSink:
         self.topic_id = guard.topic_id
         self._forgotten = forgotten
         self._alias, self._zone = settings.elasticsearch_alias, ZoneInfo(settings.time_zone)
-        self._who = f"{settings.elasticsearch_url} as {settings.elasticsearch_user}"
+        self._settings = settings
 
     def claim(self, partition: int) -> None:
         """Nothing to claim: Kafka's committed offset says where to go on, and the ids are the fence."""
@@ -121,7 +121,7 @@ class ElasticsearchSink:
                     again.append(action)
                     reasons[kind] += 1
                 case Verdict.FORBIDDEN:
-                    raise refusal(self._who, kind)
+                    raise refusal(self._settings, kind)
                 case Verdict.POISON:
                     poison.append((action[0], f"{kind}: {fault.get('reason')}"))
         return again, ", ".join(f"{count} x {reason}" for reason, count in reasons.items())
@@ -132,7 +132,7 @@ class ElasticsearchSink:
         kind = f"{error.status_code} {error.error}"
         judged = verdict(error.status_code, str(error.error))
         if judged is Verdict.FORBIDDEN:
-            raise refusal(self._who, kind)
+            raise refusal(self._settings, kind)
         if error.status_code not in (400, 413) or judged is Verdict.AGAIN:
             return actions, kind
         if len(actions) == 1:

@@ -16,7 +16,8 @@ from hdfs_archive import topic_folder
 from hdfs_client import HdfsClient
 from kafka_cluster.groups import lag, reached_offsets
 from kafka_cluster.message import NotATweet, Origin, parse_tweet, tweet_id
-from kafka_cluster.settings import Settings, require_reachable
+from kafka_cluster.reachable import require_hdfs
+from kafka_cluster.settings import Settings
 from kafka_cluster.topics import MissingTopic, admin_client, topic_id
 from topic_reader import Offsets, log_offsets, records
 
@@ -123,7 +124,7 @@ def _some(what: list[str]) -> str:
 
 def audit(settings: Settings) -> Report:
     """Read topic, dead letters, Elasticsearch and HDFS, the topic's end offsets first."""
-    require_reachable(settings.webhdfs_url, "HDFS (its NameNode)", "webhdfs_url")
+    require_hdfs(settings)
     elasticsearch = connect_elasticsearch(settings)
     with admin_client(settings) as admin:
         id_ = topic_id(admin, settings.topic)
@@ -137,7 +138,7 @@ def audit(settings: Settings) -> Report:
     forgotten = ForgottenList(settings).now()
     tweets = _read_topic(settings, starts, ends, origins, forgotten, report)
     _compare_elasticsearch(elasticsearch, settings.elasticsearch_alias, tweets, report)
-    client = HdfsClient(settings.webhdfs_url, settings.hdfs_user)
+    client = HdfsClient(settings)
     folder = topic_folder(settings.hdfs_root, settings.topic, id_)
     for tp, end in ends.items():
         _compare_hdfs(client, folder, tp.partition, starts[tp], end, forgotten, report)

@@ -1,10 +1,14 @@
 """The two calls of Kibana's HTTP API that the import needs, and what its answers mean."""
 
+import contextlib
 import time
 from typing import Any
 
 import requests
+from requests.auth import AuthBase, HTTPBasicAuth
 
+from kafka_cluster.elasticsearch_options import login_cure, login_name, require_login
+from kafka_cluster.reachable import tls_trouble
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 
@@ -18,13 +22,10 @@ class Kibana:
     """Kibana at `kibana_url`, as `elasticsearch_user`."""
 
     def __init__(self, settings: Settings) -> None:
-        if not settings.elasticsearch_password:
-            raise UserError(
-                "elasticsearch_password is not set: put it into .env (python3 kafka-cluster/cluster.py init does)"
-            )
-        self._url, self._user = settings.kibana_url, settings.elasticsearch_user
+        require_login(settings)
+        self._url, self._settings = settings.kibana_url, settings
         self._session = requests.Session()
-        self._session.auth = (settings.elasticsearch_user, settings.elasticsearch_password)
+        self._session.auth = Login(settings)
         self._session.headers["kbn-xsrf"] = "true"  # Kibana takes no write without it
 
     def wait_until_ready(self, seconds: float) -> None:
@@ -57,20 +58,29 @@ class Kibana:
         try:
             answer = self._answer("GET", "/api/status")
         except requests.RequestException as error:
+            self._raise_if_tls_is_the_trouble()
             return type(error).__name__
         level = self._json(answer).get("status", {}).get("overall", {}).get("level")
         return "" if level == "available" else f"HTTP {answer.status_code}, {level or 'no status'}"
 
     def _answer(self, method: str, path: str, **options: Any) -> requests.Response:
         answer = self._session.request(
-            method, self._url + path, timeout=REQUEST_SECONDS, allow_redirects=False, **options
-        )
+            method, self._url + path, timeout=REQUEST_SECONDS, allow_redirects=False,
+            verify=self._settings.elasticsearch_ca_file or None, **options,
+        )  # fmt: skip
         if answer.status_code in (401, 403):
             raise UserError(
-                f"Kibana at {self._url} refuses {self._user} ({words(self._json(answer), answer)}): "
-                "check elasticsearch_user and elasticsearch_password in .env"
+                f"Kibana at {self._url} refuses {login_name(self._settings)} "
+                f"({words(self._json(answer), answer)}): {login_cure(self._settings)}"
             )
         return answer
+
+    def _raise_if_tls_is_the_trouble(self) -> None:
+        """Waiting would not mend it."""
+        ca_file = self._settings.elasticsearch_ca_file
+        with contextlib.suppress(OSError):
+            if fault := tls_trouble(self._url, "kibana_url", ca_file, "elasticsearch_ca_file"):
+                raise UserError(f"Kibana at {self._url} {fault}")
 
     @staticmethod
     def _json(answer: requests.Response) -> Json:
@@ -79,6 +89,20 @@ class Kibana:
         except requests.JSONDecodeError:
             return {}
         return body if isinstance(body, dict) else {}
+
+
+class Login(AuthBase):
+    """The same login as Elasticsearch's: Kibana asks it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._basic = HTTPBasicAuth(settings.elasticsearch_user, settings.elasticsearch_password)
+        self._key = settings.elasticsearch_api_key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if not self._key:
+            return self._basic(request)
+        request.headers["Authorization"] = f"ApiKey {self._key}"
+        return request
 
 
 def words(body: Json, answer: requests.Response) -> str:

@@ -11,8 +11,10 @@ try:
     from elasticsearch import Elasticsearch
 
     from dashboard_answers import answers, searcher
+    from kafka_cluster.elasticsearch_options import elasticsearch_options, require_login
+    from kafka_cluster.reachable import require_elasticsearch
     from kafka_cluster.script import ROOT, UserError, run
-    from kafka_cluster.settings import Settings, load_settings, require_reachable
+    from kafka_cluster.settings import Settings, load_settings
     from panel_drawing import draw, not_drawn, words_of
     from panel_query import NotDrawn
     from panel_text import span_text
@@ -90,12 +92,10 @@ def draw_all(
 
 
 def connect(settings: Settings) -> Elasticsearch:
-    """A client. Raises UserError where nothing answers."""
-    require_reachable(settings.elasticsearch_url, "Elasticsearch", "elasticsearch_url")
-    return Elasticsearch(
-        settings.elasticsearch_url,
-        basic_auth=(settings.elasticsearch_user, settings.elasticsearch_password), request_timeout=30,
-    )  # fmt: skip
+    """A client. Raises UserError where nothing answers, or nothing is set to log in with."""
+    require_login(settings)
+    require_elasticsearch(settings)
+    return Elasticsearch(**elasticsearch_options(settings), request_timeout=30)
 
 
 def own_indices(settings: Settings) -> dict[str, str]:

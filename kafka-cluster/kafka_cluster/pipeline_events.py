@@ -27,6 +27,7 @@ from typing import Any
 from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 
+from kafka_cluster.elasticsearch_options import elasticsearch_options, has_login
 from kafka_cluster.message import timestamp
 from kafka_cluster.settings import Settings
 
@@ -51,7 +52,7 @@ class PipelineEvents:
         self._lock = threading.Lock()
         self.dropped = 0
         self._thread = threading.Thread(target=self._run, name="pipeline-events", daemon=True)
-        if settings.elasticsearch_password:
+        if has_login(settings):
             self._thread.start()
         else:
             self._closing.set()  # there is nobody to write to
@@ -114,10 +115,8 @@ class PipelineEvents:
             self._drop(len(refused), refused[0]["create"]["error"].get("reason"))
 
     def _make_client(self) -> Elasticsearch:
-        settings = self._settings
         return Elasticsearch(
-            settings.elasticsearch_url,
-            basic_auth=(settings.elasticsearch_user, settings.elasticsearch_password),
+            **elasticsearch_options(self._settings),
             connections_per_node=1, max_retries=0, retry_on_timeout=False, request_timeout=REQUEST_SECONDS,
         )  # fmt: skip
 
