@@ -7,6 +7,7 @@ import requests
 
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
+from kafka_cluster.tls import trusted_cas
 
 
 class HdfsSession(requests.Session):
@@ -27,22 +28,21 @@ class HdfsSession(requests.Session):
             _name(host) for host in [*(url.hostname for url in namenodes), *settings.webhdfs_datanodes]
         }
         self._domains = tuple(host.lower() for host in settings.webhdfs_datanodes if host.startswith("."))
-        self._ca_file = settings.webhdfs_ca_file
+        self._ca_file = trusted_cas(settings.webhdfs_ca_file)
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """As requests does, which comes here for each redirect too. Raises UserError for a target that is not ours."""
         target = urlsplit(request.url or "")
         name = _name(target.hostname)
         known = name in self._hosts or name.endswith(self._domains)
-        if not (known and target.scheme == self._scheme and target.path.startswith(self._paths)):
+        webhdfs = target.path.startswith(self._paths) and "/.." not in target.path
+        if not (known and target.scheme == self._scheme and webhdfs):
             raise UserError(
                 f"HDFS sends us on to {target.scheme}://{target.netloc}, where no DataNode of ours is known to be; "
                 "nothing was sent there: if one is, name its host in webhdfs_datanodes"
                 + (f" and let it speak {self._scheme}" if known and target.scheme != self._scheme else "")
             )
-        if self._ca_file:
-            options["verify"] = self._ca_file
-        return super().send(request, **options)
+        return super().send(request, **options | {"verify": self._ca_file})
 
 
 def _name(host: str | None) -> str:

@@ -11,6 +11,7 @@ from kafka_cluster.elasticsearch_options import login_cure, login_name, require_
 from kafka_cluster.reachable import tls_trouble
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
+from kafka_cluster.tls import trusted_cas
 
 Json = dict[str, Any]
 
@@ -23,6 +24,10 @@ class Kibana:
 
     def __init__(self, settings: Settings) -> None:
         require_login(settings)
+        if settings.elasticsearch_api_key and not settings.kibana_url.startswith("https:"):
+            raise UserError(
+                f"elasticsearch_api_key would go to {settings.kibana_url} unencrypted: write https:// in kibana_url"
+            )
         self._url, self._settings = settings.kibana_url, settings
         self._session = requests.Session()
         self._session.auth = Login(settings)
@@ -66,7 +71,7 @@ class Kibana:
     def _answer(self, method: str, path: str, **options: Any) -> requests.Response:
         answer = self._session.request(
             method, self._url + path, timeout=REQUEST_SECONDS, allow_redirects=False,
-            verify=self._settings.elasticsearch_ca_file or None, **options,
+            verify=trusted_cas(self._settings.elasticsearch_ca_file), **options,
         )  # fmt: skip
         if answer.status_code in (401, 403):
             raise UserError(

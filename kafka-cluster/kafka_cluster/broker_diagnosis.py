@@ -13,7 +13,7 @@ STATUS = "python3 kafka-cluster/cluster.py status"
 def why_no_broker(servers: Iterable[str], encrypted: bool = False, ca_file: str = "") -> str:
     """What answers in the brokers' place at `host:port`s where no client could be built.
 
-    `encrypted`: that client spoke TLS, and trusted the CAs in `ca_file`, or the system's.
+    `encrypted`: that client spoke TLS, and trusted the CAs in `ca_file`, or the public ones.
     """
     causes = []
     for server in servers:

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
+from kafka_cluster.tls import trusted_cas
 
 
 def elasticsearch_options(settings: Settings) -> dict[str, Any]:
@@ -18,8 +19,8 @@ def elasticsearch_options(settings: Settings) -> dict[str, Any]:
         options["api_key"] = settings.elasticsearch_api_key
     else:
         options["basic_auth"] = (settings.elasticsearch_user, settings.elasticsearch_password)
-    if settings.elasticsearch_ca_file and url.scheme == "https":
-        options["ca_certs"] = settings.elasticsearch_ca_file
+    if url.scheme == "https":
+        options["ca_certs"] = trusted_cas(settings.elasticsearch_ca_file)
     return options
 
 

@@ -15,6 +15,7 @@ from kafka.errors import (
 from kafka_cluster.broker_diagnosis import advertised_fault, why_no_broker
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
+from kafka_cluster.tls import trusted_cas
 
 BOOTSTRAP_TIMEOUT_MS = 10_000
 MAX_REQUEST_BYTES = 2 << 20  # a dead letter is a whole record with more headers
@@ -31,12 +32,12 @@ def client_options(settings: Settings) -> dict[str, Any]:
 
 
 def security_options(settings: Settings) -> dict[str, Any]:
-    """TLS and login; what is not set is left to the client, which then trusts the system's CAs."""
+    """TLS and login."""
     protocol = settings.kafka_security_protocol
     if protocol == "PLAINTEXT":
         return {}
     options = {
-        "ssl_cafile": settings.kafka_ca_file, "ssl_certfile": settings.kafka_certificate_file,
+        "ssl_cafile": trusted_cas(settings.kafka_ca_file), "ssl_certfile": settings.kafka_certificate_file,
         "ssl_keyfile": settings.kafka_key_file,
     }  # fmt: skip
     if protocol == "SASL_SSL":

@@ -159,6 +159,7 @@ def test_a_redirect_elsewhere_is_refused_and_nothing_is_sent_there(act: str) -> 
         ((".hdfs.example",), "http://dn7.hdfs.example.evil:9864/webhdfs/v1/a", False),
         ((), "http://nn.example@evil.example/webhdfs/v1/a", False),
         ((), "http://nn.example:9200/tweets/_doc/1", False),
+        ((), "http://nn.example:9200/webhdfs/%2E%2E/tweets/_doc/1", False),
         ((), "https://nn.example:9865/webhdfs/v1/a", False),
         ((), "http://169.254.169.254/webhdfs/v1/a", False),
     ],
