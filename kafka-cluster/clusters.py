@@ -7,6 +7,11 @@ from typing import Protocol
 from kafka_cluster.settings import ELASTICSEARCH_USERS
 
 PASSWORDS = ("elasticsearch_password", *ELASTICSEARCH_USERS.values())
+ELSEWHERE = (
+    "kafka_security_protocol", "kafka_user", "kafka_password", "kafka_ca_file", "kafka_certificate_file",
+    "kafka_key_file", "elasticsearch_api_key", "elasticsearch_ca_file", "webhdfs_ca_file",
+)  # fmt: skip
+"""Settings for servers that speak TLS or know their users, as ours don't."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,11 @@ def brokers_at(host: str, offset: int = 0) -> str:
 
 
 def environment_at(brokers: str, host: str, offset: int, variables: Mapping[str, str]) -> dict[str, str]:
-    """The variables that lead the scripts to the servers at `host`; `variables` holds the passwords."""
-    return {
+    """The variables that lead the scripts to the servers at `host`; `variables` holds the passwords.
+
+    What `.env` says of servers elsewhere is unset.
+    """
+    return {name: "" for name in ELSEWHERE if variables.get(name)} | {
         "bootstrap_servers": brokers,
         "elasticsearch_url": f"http://{host}:{9200 + offset}",
         "webhdfs_url": f"http://{host}:{9870 + offset}",

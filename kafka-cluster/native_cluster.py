@@ -17,7 +17,7 @@ import yaml
 
 import downloads
 from clusters import ServerState, brokers_at, environment_at
-from compose_file import load_services
+from compose_file import Service, load_services
 from env_file import refuse_placeholders
 from kafka_cluster.script import ROOT, UserError, uninterrupted
 from processes import ServerProcess, check_free, is_taken
@@ -40,12 +40,16 @@ Say = Callable[[str], None]
 class NativeCluster:
     """All servers of one checkout and port offset. `variables` are those that the compose file asks for."""
 
-    def __init__(self, variables: Mapping[str, str], offset: int = 0, say: Say = print) -> None:
-        self.offset, self._say = offset, say
+    def __init__(
+        self, variables: Mapping[str, str], offset: int = 0, say: Say = print,
+        services: Mapping[str, Service] | None = None,
+    ) -> None:  # fmt: skip
+        """`services`: others than those of the compose file."""
+        self.offset, self._say, self._variables = offset, say, variables
         self.folder = state_folder(offset)
         refuse_placeholders(variables)
         variables = {key: value for key, value in variables.items() if key not in DOCKER_ONLY}
-        services = load_services(variables)
+        services = services or load_services(variables)
         names = [name for name in services if name not in NATIVE["not_native"]]
         self.configs = {
             name: server_config(

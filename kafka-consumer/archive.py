@@ -35,8 +35,9 @@ try:
     from hdfs_client import HdfsClient, NotYes
     from index_rebuild import IndexRebuild
     from kafka_cluster.message import is_tweet_id
+    from kafka_cluster.reachable import require_hdfs
     from kafka_cluster.script import UserError, run, set_up_logging
-    from kafka_cluster.settings import OPERATOR, Settings, load_settings, require_reachable
+    from kafka_cluster.settings import OPERATOR, Settings, load_settings
     from kafka_cluster.topics import admin_client
     from rebuild_letters import RebuildLetters
     from sink import StopLoudly
@@ -120,7 +121,7 @@ def main() -> int:
 
 def rebuild(args: argparse.Namespace, settings: Settings) -> str:
     if args.source == "hdfs":
-        require_reachable(settings.webhdfs_url, "HDFS (its NameNode)", "webhdfs_url")
+        require_hdfs(settings)
     client = connect_elasticsearch(settings, OPERATOR)
     letters = RebuildLetters(settings)
     try:
@@ -137,7 +138,7 @@ def forget(args: argparse.Namespace, settings: Settings) -> str:
     for id_ in users:
         if not is_tweet_id(id_):
             raise UserError(f"a user's id is a number, and {id_!r} is none (a name won't do: it can change)")
-    require_reachable(settings.webhdfs_url, "HDFS (its NameNode)", "webhdfs_url")
+    require_hdfs(settings)
     client = connect_elasticsearch(settings, OPERATOR)
     try:
         with admin_client(settings) as admin:
@@ -147,13 +148,13 @@ def forget(args: argparse.Namespace, settings: Settings) -> str:
 
 
 def compact(args: argparse.Namespace, settings: Settings) -> str:
-    require_reachable(settings.webhdfs_url, "HDFS (its NameNode)", "webhdfs_url")
+    require_hdfs(settings)
     return str(ArchiveCompact(settings, hdfs_client(settings)).run(args.dry_run))
 
 
 def retain(args: argparse.Namespace, settings: Settings) -> str:
     before = first_kept(args.months, datetime.now(UTC).date())
-    require_reachable(settings.webhdfs_url, "HDFS (its NameNode)", "webhdfs_url")
+    require_hdfs(settings)
     client = connect_elasticsearch(settings)
     try:
         run = ArchiveRetain(settings, hdfs_client(settings), client, before)
@@ -178,7 +179,7 @@ def confirm(yes: bool) -> None:
 
 
 def hdfs_client(settings: Settings) -> HdfsClient:
-    return HdfsClient(settings.webhdfs_url, settings.hdfs_user)
+    return HdfsClient(settings)
 
 
 def read_file(name: str) -> list[str]:

@@ -24,7 +24,8 @@ from kafka_cluster.groups import committed_offsets
 from kafka_cluster.kafka_options import connect, consumer_options
 from kafka_cluster.metrics import wants_metrics
 from kafka_cluster.pipeline_events import ensure_events_template
-from kafka_cluster.settings import OPERATOR, WRITER, Settings, require_reachable
+from kafka_cluster.reachable import require_hdfs
+from kafka_cluster.settings import OPERATOR, WRITER, Settings
 from kafka_cluster.topics import admin_client, ensure_topics
 from lost_ranges import LostRanges
 from poll_loop import PollLoop
@@ -152,7 +153,7 @@ def _build_sink(
         reads_on = not from_beginning and _has_committed(settings)
         forgotten = ForgottenList(settings, LIST_READ_SECONDS, required=not reads_on)
         return ElasticsearchSink(settings, client, letters, guard, forgotten)
-    require_reachable(settings.webhdfs_url, "HDFS (its NameNode)", "webhdfs_url")
+    require_hdfs(settings)
     return HdfsSink(settings, guard)
 
 

@@ -25,8 +25,9 @@ try:
     from elasticsearch_index import connect_elasticsearch, ensure_index
     from kafka_cluster.kafka_options import Producer, connect, producer_options
     from kafka_cluster.message import TweetRecord
+    from kafka_cluster.reachable import require_hdfs
     from kafka_cluster.script import UserError, run, set_up_logging
-    from kafka_cluster.settings import OPERATOR, READER, Settings, load_settings, require_reachable
+    from kafka_cluster.settings import OPERATOR, READER, Settings, load_settings
     from sink import StopLoudly
     from topic_guard import open_topic_guard
 except ModuleNotFoundError as missing:
@@ -67,7 +68,7 @@ def listed(settings: Settings, client: Elasticsearch, reason: str | None) -> Rea
 
 def replay(settings: Settings, client: Elasticsearch, reason: str | None) -> int:
     # the list of what was forgotten is there
-    require_reachable(settings.webhdfs_url, "HDFS (its NameNode)", "webhdfs_url")
+    require_hdfs(settings)
     producer = connect(Producer, settings, **producer_options(settings))
 
     def send(record: TweetRecord) -> None:

@@ -9,8 +9,10 @@ from elastic_transport import ConnectionError as NotConnected
 from elastic_transport import ConnectionTimeout
 from elasticsearch import ApiError, AuthorizationException, BadRequestError, Elasticsearch
 
+from kafka_cluster.elasticsearch_options import elasticsearch_options, login_cure, login_name, require_login
+from kafka_cluster.reachable import require_elasticsearch
 from kafka_cluster.script import UserError
-from kafka_cluster.settings import Settings, require_reachable
+from kafka_cluster.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -23,17 +25,13 @@ def connect_elasticsearch(settings: Settings, user: str | None = None, connectio
 
     Raises UserError when nothing answers, or the password is wrong.
     """
-    login = settings.login(user)
-    if not login[1]:
-        raise UserError(
-            "elasticsearch_password is not set: put it into .env (python3 kafka-cluster/cluster.py init does)"
-        )
-    require_reachable(settings.elasticsearch_url, "Elasticsearch", "elasticsearch_url")
+    require_login(settings, user)
+    require_elasticsearch(settings)
     client = Elasticsearch(
-        settings.elasticsearch_url, basic_auth=login, connections_per_node=connections, max_retries=0,
-        retry_on_timeout=False, request_timeout=30,
+        **elasticsearch_options(settings, user),
+        connections_per_node=connections, max_retries=0, retry_on_timeout=False, request_timeout=30,
     )  # fmt: skip
-    _wait_until_it_answers(client, settings.elasticsearch_url, login[0])
+    _wait_until_it_answers(client, settings, login_name(settings, user))
     return client
 
 
@@ -53,7 +51,7 @@ def ensure_index(client: Elasticsearch, settings: Settings) -> None:
     except AuthorizationException:
         if not client.indices.exists_alias(name=alias):
             raise UserError(
-                f"there is no alias {alias}, and {settings.login(settings.set_up_user)[0]} may not make it: "
+                f"there is no alias {alias}, and {login_name(settings, settings.set_up_user)} may not make it: "
                 "an administrator runs  python3 kafka-consumer/consumer.py --setup"
             ) from None
     except BadRequestError as error:
@@ -76,11 +74,11 @@ def index_template(settings: Settings) -> dict:
     }
 
 
-def refusal(who: str, kind: str) -> UserError:
-    """The error for a wrong password or a missing privilege."""
+def refusal(settings: Settings, kind: str, who: str = "the login") -> UserError:
+    """The error for a wrong password or key, or a missing privilege."""
     return UserError(
-        f"Elasticsearch refuses {who} ({kind}): check its users and passwords in .env (elasticsearch_user, "
-        "elasticsearch_password, elasticsearch_..._password); the server learns of a change at  cluster.py down, up"
+        f"Elasticsearch at {settings.elasticsearch_url} refuses {who} ({kind}): {login_cure(settings)}; "
+        "the server learns of a change at  cluster.py down, up"
     )
 
 
@@ -106,7 +104,7 @@ def _create_first_index(client: Elasticsearch, alias: str) -> None:
         client.indices.put_alias(index=f"{alias}-000001", name=alias, is_write_index=True)
 
 
-def _wait_until_it_answers(client: Elasticsearch, url: str, user: str) -> None:
+def _wait_until_it_answers(client: Elasticsearch, settings: Settings, who: str) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while True:
         try:
@@ -114,10 +112,10 @@ def _wait_until_it_answers(client: Elasticsearch, url: str, user: str) -> None:
             return
         except ApiError as error:
             if error.status_code in (401, 403):
-                raise refusal(f"{url} as {user}", str(error.error)) from None
+                raise refusal(settings, str(error.error), who) from None
             reason = str(error.error)
         except (NotConnected, ConnectionTimeout) as error:
             reason = type(error).__name__
         if time.monotonic() > deadline:
-            raise UserError(f"Elasticsearch at {url} does not get ready: {reason}")
+            raise UserError(f"Elasticsearch at {settings.elasticsearch_url} does not get ready: {reason}")
         time.sleep(0.5)

@@ -49,7 +49,7 @@ class ElasticsearchSink:
         self.topic_id, self.resent = guard.topic_id, 0
         self._forgotten = forgotten
         self._alias, self._zone = settings.elasticsearch_alias, ZoneInfo(settings.time_zone)
-        self._who = f"to take tweets at {settings.elasticsearch_url}"
+        self._settings = settings
 
     def claim(self, partition: int) -> None:
         """Nothing to claim: Kafka's committed offset says where to go on, and the ids are the fence."""
@@ -124,7 +124,7 @@ class ElasticsearchSink:
                     again.append(action)
                     reasons[kind] += 1
                 case Verdict.FORBIDDEN:
-                    raise refusal(self._who, kind)
+                    raise refusal(self._settings, kind)
                 case Verdict.POISON:
                     poison.append((action[0], f"{kind}: {fault.get('reason')}"))
         return again, ", ".join(f"{count} x {reason}" for reason, count in reasons.items())
@@ -135,7 +135,7 @@ class ElasticsearchSink:
         kind = f"{error.status_code} {error.error}"
         judged = verdict(error.status_code, str(error.error))
         if judged is Verdict.FORBIDDEN:
-            raise refusal(self._who, kind)
+            raise refusal(self._settings, kind)
         if error.status_code not in (400, 413) or judged is Verdict.AGAIN:
             return actions, kind
         if len(actions) == 1:

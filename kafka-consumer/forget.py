@@ -66,7 +66,7 @@ class Forget:
         self._topic_id = topic_id(admin, settings.topic)
         self._list = ForgottenList(settings)
         self._elasticsearch = ElasticsearchForget(client, settings.elasticsearch_alias)
-        self._hdfs = HdfsClient(settings.webhdfs_url, settings.hdfs_user)
+        self._hdfs = HdfsClient(settings)
         self._staging = staging_folder(settings.hdfs_root)
 
     def run(self, posts: list[str], users: list[str]) -> Done:

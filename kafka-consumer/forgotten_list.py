@@ -33,7 +33,7 @@ class ForgottenList:
 
     def __init__(self, settings: Settings, read_seconds: float = READ_SECONDS, required: bool = True) -> None:
         """`read_seconds`: how long to wait for a NameNode that is frozen. `required`: see `recent`."""
-        self._client = HdfsClient(settings.webhdfs_url, settings.hdfs_user, read_seconds)
+        self._client = HdfsClient(settings, read_seconds)
         self.folder = forgotten_folder(settings.hdfs_root)
         self._staging = staging_folder(settings.hdfs_root)
         self._required = required

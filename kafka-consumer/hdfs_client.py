@@ -10,7 +10,12 @@ import hdfs
 from hdfs.client import _Request
 from requests.exceptions import RequestException
 
+from hdfs_session import HdfsSession
+from kafka_cluster.settings import Settings
+
 CONNECT_SECONDS, READ_SECONDS = 3.05, 20.0
+LOOK_SECONDS = 5.0  # of several NameNodes a frozen one must not hold us up
+NOT_ACTIVE = ("StandbyException", "RetriableException")  # a standby; one that is starting
 RETRY_SECONDS = 20.0  # a dead DataNode is handed out until its heartbeat is 3 s old
 
 
@@ -19,13 +24,53 @@ class NotYes(Exception):
 
 
 class HdfsClient(hdfs.InsecureClient):
-    """The client of one NameNode address; with several, `hdfs` would send a request again by itself."""
+    """The client of the active NameNode. `hdfs` knows of one only: with several it sends a request again by itself."""
 
     _concat = _Request("POST")  # `hdfs` 2.7.3 has none of these
     _getfileblocklocations = _Request("GET")
 
-    def __init__(self, url: str, user: str, read_seconds: float = READ_SECONDS) -> None:
-        super().__init__(url, user=user, timeout=(CONNECT_SECONDS, read_seconds))
+    def __init__(self, settings: Settings, read_seconds: float = READ_SECONDS) -> None:
+        self._namenodes = settings.webhdfs_url.split(",")
+        self._active: str | None = None
+        super().__init__(
+            self._namenodes[0], user=settings.hdfs_user, session=HdfsSession(settings),
+            timeout=(CONNECT_SECONDS, read_seconds),
+        )  # fmt: skip
+
+    def _request(self, method: str, url: str, **options: Any) -> Any:
+        """Send a request, once, where it names the first NameNode to the one that is active.
+
+        Which one is, is asked before the first request and again after one that failed: that one stays failed, since
+        it may be done, and only its answer lost.
+        """
+        path = url.removeprefix(self.url)
+        if len(self._namenodes) == 1 or path == url:
+            return super()._request(method, url, **options)
+        active = self._active = self._active or self._find_active()
+        try:
+            answer = super()._request(method, active + path, **options)
+        except RequestException:
+            self._active = None
+            raise
+        if not answer.ok and any(name in answer.text for name in NOT_ACTIVE):
+            self._active = None
+        return answer
+
+    def _find_active(self) -> str:
+        """The address of the NameNode that answers a read. Raises HdfsError where none does."""
+        said = []
+        for url in self._namenodes:
+            try:
+                read, seconds = {"op": "GETFILESTATUS"}, (CONNECT_SECONDS, LOOK_SECONDS)
+                answer = self._session.get(f"{url}/webhdfs/v1/", params=read, timeout=seconds)
+            except RequestException as error:
+                said.append(f"{url} {type(error).__name__}")
+                continue
+            if answer.ok:
+                return url
+            known = [name for name in NOT_ACTIVE if name in answer.text]
+            said.append(f"{url} {known or answer.status_code}")
+        raise hdfs.HdfsError("no NameNode is active: " + ", ".join(said))
 
     def folder(self, path: str) -> dict[str, dict]:
         """Name -> FileStatus of what a folder holds; {} where there is no such folder.

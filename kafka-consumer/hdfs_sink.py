@@ -49,7 +49,7 @@ class HdfsSink:
         self.flush_bytes = settings.hdfs_flush_bytes
         self.max_write_bytes = max(1, settings.hdfs_flush_bytes // 2)  # bounds the body in memory
         self.flush_seconds = settings.hdfs_flush_seconds
-        self._client = HdfsClient(settings.webhdfs_url, settings.hdfs_user)
+        self._client = HdfsClient(settings)
         self._guard, self.topic_id = guard, guard.topic_id
         self._forgotten = ForgottenList(settings)
         self._folder = topic_folder(settings.hdfs_root, settings.topic, guard.topic_id)

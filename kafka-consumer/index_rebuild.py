@@ -155,7 +155,7 @@ class IndexRebuild:
     # records
 
     def _read_archive(self) -> None:
-        client = HdfsClient(self._settings.webhdfs_url, self._settings.hdfs_user)
+        client = HdfsClient(self._settings)
         for id_, folder in topic_folders(client, self._settings.hdfs_root, self._topic).items():
             for partition in partitions_of(client, folder):
                 found = archived_records(client, folder, partition, self._topic)

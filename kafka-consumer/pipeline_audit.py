@@ -17,7 +17,8 @@ from hdfs_client import HdfsClient
 from kafka_cluster.groups import lag, reached_offsets
 from kafka_cluster.message import NotATweet, Origin
 from kafka_cluster.plain_text import printable
-from kafka_cluster.settings import READER, Settings, require_reachable
+from kafka_cluster.reachable import require_hdfs
+from kafka_cluster.settings import READER, Settings
 from kafka_cluster.topics import MissingTopic, admin_client, topic_id
 from retained import Retained, retained
 from topic_reader import Offsets, log_offsets, records
@@ -138,7 +139,7 @@ def _some(what: list[str]) -> str:
 
 def audit(settings: Settings) -> Report:
     """Read topic, dead letters, Elasticsearch and HDFS, the topic's end offsets first."""
-    require_reachable(settings.webhdfs_url, "HDFS (its NameNode)", "webhdfs_url")
+    require_hdfs(settings)
     elasticsearch = connect_elasticsearch(settings, READER)
     with admin_client(settings) as admin:
         id_ = topic_id(admin, settings.topic)
@@ -149,7 +150,7 @@ def audit(settings: Settings) -> Report:
         report.lag_elasticsearch = lag(ends, reached_offsets(admin, settings.elasticsearch_group, starts))
         report.lag_hdfs = lag(ends, reached_offsets(admin, settings.hdfs_group, starts))
     origins = _dead_letters(settings, id_, report)
-    client = HdfsClient(settings.webhdfs_url, settings.hdfs_user)
+    client = HdfsClient(settings)
     forgotten, dropped = ForgottenList(settings).now(), retained(client, settings)
     report.kept_from = dropped.before
     tweets = _read_topic(settings, starts, ends, origins, forgotten, dropped, report)

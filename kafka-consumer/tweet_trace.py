@@ -17,7 +17,8 @@ from forgotten_list import ForgottenList
 from hdfs_client import HdfsClient
 from kafka_cluster.message import NotATweet, header, timestamp, timestamp_of
 from kafka_cluster.plain_text import printable
-from kafka_cluster.settings import READER, Settings, require_reachable
+from kafka_cluster.reachable import require_hdfs
+from kafka_cluster.settings import READER, Settings
 from kafka_cluster.topics import admin_client, topic_id
 from topic_reader import log_offsets, offsets_at, records
 from tweet_document import birth
@@ -81,9 +82,9 @@ class Tracer:
     """Asks all four: Kafka, its dead letters, Elasticsearch, HDFS."""
 
     def __init__(self, settings: Settings, id_: str) -> None:
-        require_reachable(settings.webhdfs_url, "HDFS (its NameNode)", "webhdfs_url")
+        require_hdfs(settings)
         self._settings, self._id = settings, id_
-        self._hdfs = HdfsClient(settings.webhdfs_url, settings.hdfs_user)
+        self._hdfs = HdfsClient(settings)
         self._born = birth(id_)[1]
         self.listed = ForgottenList(settings).now()
         with admin_client(settings) as admin:

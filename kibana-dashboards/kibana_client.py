@@ -1,12 +1,17 @@
 """The two calls of Kibana's HTTP API that the import needs, and what its answers mean."""
 
+import contextlib
 import time
 from typing import Any
 
 import requests
+from requests.auth import AuthBase, HTTPBasicAuth
 
+from kafka_cluster.elasticsearch_options import login_cure, login_name, require_login
+from kafka_cluster.reachable import tls_trouble
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
+from kafka_cluster.tls import trusted_cas
 
 Json = dict[str, Any]
 
@@ -18,13 +23,14 @@ class Kibana:
     """Kibana at `kibana_url`, as `elasticsearch_user`."""
 
     def __init__(self, settings: Settings) -> None:
-        if not settings.elasticsearch_password:
+        require_login(settings)
+        if settings.elasticsearch_api_key and not settings.kibana_url.startswith("https:"):
             raise UserError(
-                "elasticsearch_password is not set: put it into .env (python3 kafka-cluster/cluster.py init does)"
+                f"elasticsearch_api_key would go to {settings.kibana_url} unencrypted: write https:// in kibana_url"
             )
-        self._url, self._user = settings.kibana_url, settings.elasticsearch_user
+        self._url, self._settings = settings.kibana_url, settings
         self._session = requests.Session()
-        self._session.auth = (settings.elasticsearch_user, settings.elasticsearch_password)
+        self._session.auth = Login(settings)
         self._session.headers["kbn-xsrf"] = "true"  # Kibana takes no write without it
 
     def wait_until_ready(self, seconds: float) -> None:
@@ -57,20 +63,29 @@ class Kibana:
         try:
             answer = self._answer("GET", "/api/status")
         except requests.RequestException as error:
+            self._raise_if_tls_is_the_trouble()
             return type(error).__name__
         level = self._json(answer).get("status", {}).get("overall", {}).get("level")
         return "" if level == "available" else f"HTTP {answer.status_code}, {level or 'no status'}"
 
     def _answer(self, method: str, path: str, **options: Any) -> requests.Response:
         answer = self._session.request(
-            method, self._url + path, timeout=REQUEST_SECONDS, allow_redirects=False, **options
-        )
+            method, self._url + path, timeout=REQUEST_SECONDS, allow_redirects=False,
+            verify=trusted_cas(self._settings.elasticsearch_ca_file), **options,
+        )  # fmt: skip
         if answer.status_code in (401, 403):
             raise UserError(
-                f"Kibana at {self._url} refuses {self._user} ({words(self._json(answer), answer)}): "
-                "check elasticsearch_user and elasticsearch_password in .env"
+                f"Kibana at {self._url} refuses {login_name(self._settings)} "
+                f"({words(self._json(answer), answer)}): {login_cure(self._settings)}"
             )
         return answer
+
+    def _raise_if_tls_is_the_trouble(self) -> None:
+        """Waiting would not mend it."""
+        ca_file = self._settings.elasticsearch_ca_file
+        with contextlib.suppress(OSError):
+            if fault := tls_trouble(self._url, "kibana_url", ca_file, "elasticsearch_ca_file"):
+                raise UserError(f"Kibana at {self._url} {fault}")
 
     @staticmethod
     def _json(answer: requests.Response) -> Json:
@@ -79,6 +94,20 @@ class Kibana:
         except requests.JSONDecodeError:
             return {}
         return body if isinstance(body, dict) else {}
+
+
+class Login(AuthBase):
+    """The same login as Elasticsearch's: Kibana asks it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._basic = HTTPBasicAuth(settings.elasticsearch_user, settings.elasticsearch_password)
+        self._key = settings.elasticsearch_api_key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if not self._key:
+            return self._basic(request)
+        request.headers["Authorization"] = f"ApiKey {self._key}"
+        return request
 
 
 def words(body: Json, answer: requests.Response) -> str:

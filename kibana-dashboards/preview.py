@@ -13,8 +13,10 @@ try:
     from elasticsearch import Elasticsearch
 
     from dashboard_answers import answers, searcher
-from kafka_cluster.script import ROOT, UserError, run, set_up_logging
-    from kafka_cluster.settings import READER, Settings, load_settings, require_reachable
+    from kafka_cluster.elasticsearch_options import elasticsearch_options, require_login
+    from kafka_cluster.reachable import require_elasticsearch
+    from kafka_cluster.script import ROOT, UserError, run, set_up_logging
+    from kafka_cluster.settings import READER, Settings, load_settings
     from panel_drawing import draw, not_drawn, words_of
     from panel_query import NotDrawn
     from panel_text import span_text
@@ -93,9 +95,10 @@ def draw_all(
 
 
 def connect(settings: Settings) -> Elasticsearch:
-    """A client. Raises UserError where nothing answers."""
-    require_reachable(settings.elasticsearch_url, "Elasticsearch", "elasticsearch_url")
-    return Elasticsearch(settings.elasticsearch_url, basic_auth=settings.login(READER), request_timeout=30)
+    """A client. Raises UserError where nothing answers, or nothing is set to log in with."""
+    require_login(settings, READER)
+    require_elasticsearch(settings)
+    return Elasticsearch(**elasticsearch_options(settings, READER), request_timeout=30)
 
 
 def own_indices(settings: Settings) -> dict[str, str]:

@@ -12,7 +12,7 @@ import hypothesis
 import psutil
 import pytest
 
-from clusters import PASSWORDS
+from clusters import ELSEWHERE, PASSWORDS
 from compose_cluster import ComposeCluster
 from docker_containers import is_running
 from kafka_cluster.script import NEVER_CONTACT_X, refuse_x
@@ -163,8 +163,9 @@ def docker_cluster() -> Iterator[Cluster]:
 @contextmanager
 def lent_cluster() -> Iterator[Cluster]:
     """The servers that .env names."""
-    settings = load_settings()
-    yield Cluster({
+    settings, given = load_settings(), env_file_values() | dict(os.environ)
+    names = (*ELSEWHERE, "kafka_sasl_mechanism", "webhdfs_datanodes")
+    yield Cluster({name: given[name] for name in names if given.get(name)} | {
         "bootstrap_servers": ",".join(settings.bootstrap_servers),
         "elasticsearch_url": settings.elasticsearch_url,
         "elasticsearch_user": settings.elasticsearch_user,

@@ -18,6 +18,8 @@ class NameNodeProxy:
     def __init__(self, namenode_url: str) -> None:
         self.namenode_url = namenode_url
         self.hook: Hook = lambda *_: "pass"
+        self.location: Callable[[str], str] = str
+        """Changes the address of the DataNode that a client is sent on to."""
         self.seen: list[tuple[str, str]] = []
         proxy = self
 
@@ -48,9 +50,10 @@ class NameNodeProxy:
                     self.close_connection = True
                     return
                 self.send_response(answer.status_code)
-                for name in ("content-type", "location"):
-                    if name in answer.headers:
-                        self.send_header(name, answer.headers[name])
+                if "content-type" in answer.headers:
+                    self.send_header("content-type", answer.headers["content-type"])
+                if "location" in answer.headers:
+                    self.send_header("location", proxy.location(answer.headers["location"]))
                 self.send_header("content-length", str(len(answer.content)))
                 self.end_headers()
                 self.wfile.write(answer.content)

@@ -31,6 +31,7 @@ SCRIPTS = {
     "audit.py": ROOT / "kafka-consumer" / "audit.py",
     "archive.py": ROOT / "kafka-consumer" / "archive.py",
     "dead_letters.py": ROOT / "kafka-consumer" / "dead_letters.py",
+    "preview.py": ROOT / "kibana-dashboards" / "preview.py",
 }
 
 
@@ -176,9 +177,7 @@ class Pipeline:
                 client.indices.delete(index=f"{name}-*", expand_wildcards="all")
                 client.options(ignore_status=404).indices.delete_index_template(name=name)
         with contextlib.suppress(Exception):
-            HdfsClient(self.settings.webhdfs_url, self.settings.hdfs_user).delete(
-                self.settings.hdfs_root, recursive=True
-            )
+            HdfsClient(self.settings).delete(self.settings.hdfs_root, recursive=True)
 
 
 def wait_until(what: Callable[[], bool], seconds: float = 60) -> None:

@@ -1,18 +1,24 @@
 """Why a Kafka client gets nowhere, found out by asking the addresses: one line with the cause and the cure."""
 
 import socket
-import ssl
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import suppress
+
+from kafka_cluster.tls import NO_TLS, speaks_tls, tls_fault
 
 PROBE_SECONDS = 1.0
 STATUS = "python3 kafka-cluster/cluster.py status"
 
 
-def why_no_broker(servers: Iterable[str]) -> str:
-    """What answers in the brokers' place at `host:port`s where no client could be built."""
-    causes = [(server, _what_answers(*_split(server))) for server in servers]
+def why_no_broker(servers: Iterable[str], encrypted: bool = False, ca_file: str = "") -> str:
+    """What answers in the brokers' place at `host:port`s where no client could be built.
+
+    `encrypted`: that client spoke TLS, and trusted the CAs in `ca_file`, or the public ones.
+    """
+    causes = []
+    for server in servers:
+        host, port = _split(server)
+        causes.append((server, _tls_answers(host, port, ca_file) if encrypted else _what_answers(host, port)))
     telling = [f"{server} {cause}" for server, cause in causes if cause]
     if telling:
         return telling[0]
@@ -56,13 +62,31 @@ def _what_answers(host: str, port: int) -> str | None:
             )
         if (_answer(host, port, b"srvr") or b"").startswith(b"Zookeeper"):
             return "is ZooKeeper's port: bootstrap_servers wants the brokers', such as 127.0.0.1:9091"
-        if (_answer(host, port, _client_hello()) or b"")[:2] in (b"\x16\x03", b"\x15\x03"):
-            return "is a TLS listener, and the scripts don't speak TLS: name a PLAINTEXT one in bootstrap_servers"
+        if speaks_tls(host, port):
+            return (
+                "is a TLS listener: set kafka_security_protocol to SSL or SASL_SSL, "
+                "or name a PLAINTEXT one in bootstrap_servers"
+            )
         if (_answer(host, port, b"GET / HTTP/1.0\r\n\r\n") or b"").startswith(b"HTTP/"):
             return "speaks HTTP, as Elasticsearch and HDFS do: bootstrap_servers wants the brokers' ports"
     except OSError:
         return None
     return f"accepts connections, but does not answer as a broker does: is it one, and is it well ({STATUS})?"
+
+
+def _tls_answers(host: str, port: int, ca_file: str) -> str | None:
+    """None where nothing listens."""
+    try:
+        socket.create_connection((host, port), timeout=PROBE_SECONDS).close()
+    except OSError:
+        return None
+    fault = tls_fault(host, port, ca_file, "kafka_ca_file")
+    if fault == NO_TLS:
+        return f"{NO_TLS}: name another listener in bootstrap_servers, or set kafka_security_protocol to PLAINTEXT"
+    return fault or (
+        "speaks TLS, and then does not go on as a broker does: does it want SASL_SSL or SSL in "
+        "kafka_security_protocol, another kafka_sasl_mechanism, or a client's certificate (kafka_certificate_file)?"
+    )
 
 
 def _answer(host: str, port: int, question: bytes, seconds: float = PROBE_SECONDS) -> bytes | None:
@@ -76,14 +100,6 @@ def _answer(host: str, port: int, question: bytes, seconds: float = PROBE_SECOND
             return None
         except ConnectionError:
             return b""
-
-
-def _client_hello() -> bytes:
-    outgoing = ssl.MemoryBIO()
-    tls = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="broker")
-    with suppress(ssl.SSLWantReadError):
-        tls.do_handshake()
-    return outgoing.read()
 
 
 def _unreachable(host: str, port: int) -> str | None:

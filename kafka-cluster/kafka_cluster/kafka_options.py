@@ -5,11 +5,17 @@ from collections.abc import Callable
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, KafkaTimeoutError, UnrecognizedBrokerVersion
+from kafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    SaslAuthenticationFailedError,
+    UnrecognizedBrokerVersion,
+)
 
 from kafka_cluster.broker_diagnosis import advertised_fault, why_no_broker
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
+from kafka_cluster.tls import trusted_cas
 
 BOOTSTRAP_TIMEOUT_MS = 10_000
 MAX_REQUEST_BYTES = 2 << 20  # a dead letter is a whole record with more headers
@@ -21,7 +27,25 @@ def client_options(settings: Settings) -> dict[str, Any]:
         "bootstrap_servers": list(settings.bootstrap_servers),
         "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS,
         "reconnect_backoff_max_ms": 2_000,  # a killed broker is back in seconds; the default waits up to 30
+        **security_options(settings),
     }
+
+
+def security_options(settings: Settings) -> dict[str, Any]:
+    """TLS and login."""
+    protocol = settings.kafka_security_protocol
+    if protocol == "PLAINTEXT":
+        return {}
+    options = {
+        "ssl_cafile": trusted_cas(settings.kafka_ca_file), "ssl_certfile": settings.kafka_certificate_file,
+        "ssl_keyfile": settings.kafka_key_file,
+    }  # fmt: skip
+    if protocol == "SASL_SSL":
+        options |= {
+            "sasl_mechanism": settings.kafka_sasl_mechanism, "sasl_plain_username": settings.kafka_user,
+            "sasl_plain_password": settings.kafka_password,
+        }  # fmt: skip
+    return {"security_protocol": protocol} | {name: value for name, value in options.items() if value}
 
 
 def producer_options(settings: Settings) -> dict[str, Any]:
@@ -71,8 +95,13 @@ def connect(client: Callable[..., Any], settings: Settings, **options: Any) -> A
     try:
         connected = client(**options)
     except (KafkaTimeoutError, UnrecognizedBrokerVersion):
+        encrypted = settings.kafka_security_protocol != "PLAINTEXT"
+        why = why_no_broker(settings.bootstrap_servers, encrypted, settings.kafka_ca_file)
+        raise UserError(f"no Kafka broker answers at {servers}: {why}") from None
+    except SaslAuthenticationFailedError:
         raise UserError(
-            f"no Kafka broker answers at {servers}: {why_no_broker(settings.bootstrap_servers)}"
+            f"Kafka at {servers} refuses the login of {settings.kafka_user} by {settings.kafka_sasl_mechanism}: "
+            "check kafka_user, kafka_password and kafka_sasl_mechanism in .env"
         ) from None
     except KafkaError as error:
         raise UserError(f"can't connect to Kafka at {servers}: {error}") from None

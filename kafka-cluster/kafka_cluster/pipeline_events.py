@@ -28,6 +28,7 @@ from typing import Any
 from elastic_transport import TransportError
 from elasticsearch import ApiError, AuthorizationException, Elasticsearch
 
+from kafka_cluster.elasticsearch_options import elasticsearch_options, has_login
 from kafka_cluster.message import timestamp
 from kafka_cluster.settings import WRITER, Settings
 
@@ -52,7 +53,7 @@ class PipelineEvents:
         self._lock = threading.Lock()
         self.dropped = 0
         self._thread = threading.Thread(target=self._run, name="pipeline-events", daemon=True)
-        if settings.login(WRITER)[1]:
+        if has_login(settings, WRITER):
             self._thread.start()
         else:
             self._closing.set()  # there is nobody to write to
@@ -117,8 +118,8 @@ class PipelineEvents:
 
     def _make_client(self, user: str) -> Elasticsearch:
         return Elasticsearch(
-            self._settings.elasticsearch_url, basic_auth=self._settings.login(user), connections_per_node=1,
-            max_retries=0, retry_on_timeout=False, request_timeout=REQUEST_SECONDS,
+            **elasticsearch_options(self._settings, user),
+            connections_per_node=1, max_retries=0, retry_on_timeout=False, request_timeout=REQUEST_SECONDS,
         )  # fmt: skip
 
     def _drop(self, count: int, why: object) -> None:

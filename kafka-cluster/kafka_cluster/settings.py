@@ -3,7 +3,6 @@
 import difflib
 import os
 import re
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -14,6 +13,8 @@ from zoneinfo import ZoneInfo
 from dotenv.parser import parse_stream
 
 from kafka_cluster.script import ROOT, UserError, refuse_differing_env_files
+from kafka_cluster.setting_rules import contradictions
+from kafka_cluster.tls import tls_context
 
 ENV_FILE = ROOT / ".env"
 DEAD_LETTER_SUFFIX = ".dead-letter"
@@ -106,22 +107,47 @@ def _url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _urls(value: str) -> str:
+    """One URL, or several of one scheme; they come back separated by commas."""
+    urls = [_url(url.strip()) for url in re.split("[,;]", value)]
+    if len({urlsplit(url).scheme for url in urls}) > 1:
+        raise ValueError
+    return ",".join(urls)
+
+
+def _hosts(value: str) -> tuple[str, ...]:
+    return tuple(_host(host.strip()) for host in value.split(",") if host.strip())
+
+
+def _file(value: str) -> str:
+    path = ROOT / Path(value).expanduser()
+    if not os.access(path, os.R_OK) or not path.is_file():
+        raise ValueError
+    return str(path)
+
+
+def _ca_file(value: str) -> str:
+    path = _file(value)
+    try:
+        tls_context(path)
+    except OSError:
+        raise ValueError from None
+    return path
+
+
 def _path(value: str) -> str:
     if not re.fullmatch(r"(/[A-Za-z0-9._=-]+)+", value) or "/.." in value:
         raise ValueError
     return value
 
 
-def _reset(value: str) -> str:
-    if value not in ("earliest", "latest"):
-        raise ValueError
-    return value
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value not in choices:
+            raise ValueError
+        return value
 
-
-def _log_format(value: str) -> str:
-    if value not in ("text", "json"):
-        raise ValueError
-    return value
+    return read
 
 
 def _base_port(value: str) -> int:
@@ -141,6 +167,9 @@ def _time_zone(value: str) -> str:
 
 def _setting(default: Any, read: Callable[[str], Any], expected: str, secret: bool = False) -> Any:
     return field(default=default, repr=not secret, metadata={"read": read, "expected": expected})
+
+
+_CA_FILE = "the path of a file with certificates of CAs (PEM)"
 
 
 @dataclass(frozen=True)
@@ -164,9 +193,23 @@ class Settings:
     topic: str = _setting(
         "tweets", _topic, f"letters, digits, . _ -, not starting with __ or ending in {DEAD_LETTER_SUFFIX}"
     )
-    auto_offset_reset: str = _setting("earliest", _reset, "earliest or latest")
+    auto_offset_reset: str = _setting("earliest", _one_of("earliest", "latest"), "earliest or latest")
     elasticsearch_group: str = _setting("tweets-elasticsearch", _topic, "a group id: letters, digits, . _ -")
     hdfs_group: str = _setting("tweets-hdfs", _topic, "a group id: letters, digits, . _ -")
+
+    kafka_security_protocol: str = _setting(
+        "PLAINTEXT", _one_of("PLAINTEXT", "SSL", "SASL_SSL"),
+        "PLAINTEXT, SSL or SASL_SSL (SASL_PLAINTEXT would show the network every tweet: let the brokers speak TLS)",
+    )  # fmt: skip
+    kafka_sasl_mechanism: str = _setting(
+        "SCRAM-SHA-512", _one_of("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"),
+        "SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN",
+    )  # fmt: skip
+    kafka_user: str = _setting("", _text, "a user name")
+    kafka_password: str = _setting("", _text, "its password", secret=True)
+    kafka_ca_file: str = _setting("", _ca_file, _CA_FILE)
+    kafka_certificate_file: str = _setting("", _file, "the path of a file that can be read")
+    kafka_key_file: str = _setting("", _file, "the path of a file that can be read")
 
     session_timeout_seconds: float = _setting(10.0, _session, "seconds from 6 to 300")
 
@@ -181,6 +224,8 @@ class Settings:
     elasticsearch_writer_password: str = _setting("", _text, f"the password of {WRITER}", secret=True)
     elasticsearch_reader_password: str = _setting("", _text, f"the password of {READER}", secret=True)
     elasticsearch_operator_password: str = _setting("", _text, f"the password of {OPERATOR}", secret=True)
+    elasticsearch_api_key: str = _setting("", _text, "an API key, as Kibana shows it encoded", secret=True)
+    elasticsearch_ca_file: str = _setting("", _ca_file, _CA_FILE)
     elasticsearch_alias: str = _setting("tweets", _index, "small letters, digits, . _ -")
     elasticsearch_shards: int = _setting(1, _whole_number, "a whole number from 1")
     elasticsearch_replicas: int = _setting(0, _not_negative, "a whole number from 0")
@@ -189,13 +234,17 @@ class Settings:
     kibana_url: str = _setting("http://127.0.0.1:5601", _url, "http://host:port")
     time_zone: str = _setting("UTC", _time_zone, "a name such as Asia/Seoul or Europe/Berlin")
 
-    webhdfs_url: str = _setting("", _url, "http://host:port")
+    webhdfs_url: str = _setting(
+        "", _urls, "http://host:port; several NameNodes separated by commas, all http or all https"
+    )
+    webhdfs_ca_file: str = _setting("", _ca_file, _CA_FILE)
+    webhdfs_datanodes: tuple[str, ...] = _setting((), _hosts, "host names, or domains such as .hdfs.example")
     hdfs_user: str = _setting("hadoop", _text, "a user name")
     hdfs_root: str = _setting("/tweets", _path, "an absolute path such as /tweets")
     hdfs_flush_seconds: float = _setting(30.0, _seconds, "seconds, above 0")
     hdfs_flush_bytes: int = _setting(16 << 20, _whole_number, "bytes, a whole number")
 
-    log_format: str = _setting("text", _log_format, "text or json")
+    log_format: str = _setting("text", _one_of("text", "json"), "text or json")
     metrics_port: int = _setting(0, _base_port, "a port up to 65533, or 0 for none")
 
     def __post_init__(self) -> None:
@@ -245,9 +294,10 @@ def load_settings(env_file: Path = ENV_FILE, environ: Mapping[str, str] = os.env
         except ValueError:
             shown = f" is {raw!r}," if setting.repr else ":"
             faults.append(f"{name}{shown} expected {setting.metadata['expected']}")
-    if faults:
+    settings = Settings(**values)
+    if faults := faults or contradictions(settings):
         raise UserError(f"can't use the settings ({env_file}):\n  " + "\n  ".join(faults))
-    return Settings(**values)
+    return settings
 
 
 def env_file_values(env_file: Path = ENV_FILE) -> dict[str, str]:
@@ -280,17 +330,3 @@ def _read_env_file(env_file: Path) -> tuple[dict[str, str], list[str]]:
             if binding.key not in known and close:
                 faults.append(f"{binding.key} is not a setting; is {close[0]} meant?")
     return values, faults
-
-
-def require_reachable(url: str, what: str, setting: str, timeout: float = 3.0) -> None:
-    """Raise UserError unless something accepts connections at the host and port of `url`."""
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        socket.create_connection((parts.hostname or "", port), timeout=timeout).close()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise UserError(
-            f"{what} does not answer at {url} ({reason}): is the cluster up "
-            f"(python3 kafka-cluster/cluster.py status), and is {setting} right?"
-        ) from None

@@ -129,7 +129,7 @@ def test_groups_beside_what_their_servers_take(pipeline: Pipeline, cluster: Any)
     elasticsearch = connect_elasticsearch(settings, ElasticsearchSink.workers)
     ensure_index(elasticsearch, settings)
     elasticsearch.indices.create(index=f"{settings.elasticsearch_alias}-limit")
-    hdfs, names = HdfsClient(settings.webhdfs_url, settings.hdfs_user), iter(range(10_000))
+    hdfs, names = HdfsClient(settings), iter(range(10_000))
     runs = [
         group_run(pipeline, cluster, "elasticsearch", ELASTICSEARCH),
         limit_run(

@@ -30,7 +30,7 @@ DAY_MS = 86_400_000
 
 
 def hdfs(pipeline: Pipeline) -> HdfsClient:
-    return HdfsClient(pipeline.settings.webhdfs_url, pipeline.settings.hdfs_user)
+    return HdfsClient(pipeline.settings)
 
 
 def topic_folder(pipeline: Pipeline) -> str:

@@ -158,7 +158,7 @@ def test_the_audit_sees_what_is_missing_and_what_is_doubled(pipeline: Pipeline) 
     assert pipeline.catch_up().exit_code == 0
     gone = json.loads(tweets[7])["data"]["id"]
     connect_elasticsearch(pipeline.settings).delete(index=pipeline.settings.elasticsearch_alias, id=gone)
-    client = HdfsClient(pipeline.settings.webhdfs_url, pipeline.settings.hdfs_user)
+    client = HdfsClient(pipeline.settings)
     pieces = [
         f"{folder}/{name}"
         for folder, _, names in client.walk(pipeline.settings.hdfs_root)

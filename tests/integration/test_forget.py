@@ -55,7 +55,7 @@ def carriers(of: dict[str, Any], author: str = "12") -> list[bytes]:
 
 
 def hdfs(pipeline: Pipeline) -> HdfsClient:
-    return HdfsClient(pipeline.settings.webhdfs_url, pipeline.settings.hdfs_user)
+    return HdfsClient(pipeline.settings)
 
 
 def files(pipeline: Pipeline) -> dict[str, bytes]:

@@ -1,8 +1,11 @@
 """Group B when HDFS answers late, not at all, or twice; when its process dies between any two steps."""
 
+import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from threading import Event
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -11,7 +14,7 @@ from hdfs_archive import topic_folder
 from hdfs_client import HdfsClient, NotYes
 from hdfs_sink import HdfsSink
 from namenode_proxy import Hook, NameNodeProxy, pause, times
-from pipeline import Pipeline, wait_until
+from pipeline import Pipeline, refused, wait_until
 from sample import Record, tweet_lines
 from topic_guard import TopicGuard
 
@@ -101,7 +104,7 @@ def test_pieces_are_joined_and_read_back_whole(pipeline: Pipeline) -> None:
     for offset in range(150):
         record = Record(tweet_lines(1)[0], offset, partition=0, timestamp=(20_000 + offset // 140) * day)
         assert sink.write(claim, [record], Event()).new == 1
-    client = HdfsClient(pipeline.settings.webhdfs_url, pipeline.settings.hdfs_user)
+    client = HdfsClient(pipeline.settings)
     pieces = {folder[-10:]: len(names) for folder, _, names in client.walk(claim.folder) if names}
     assert sorted(pieces.values()) == [10, 140 - 2 * 63], "two rounds of 63 pieces joined to the first"
     topic = topic_folder(pipeline.settings.hdfs_root, pipeline.settings.topic, "id")
@@ -111,3 +114,22 @@ def test_pieces_are_joined_and_read_back_whole(pipeline: Pipeline) -> None:
     with pytest.raises(NotYes):
         sink.write(claim, [Record(b"{}", 150, partition=0, timestamp=20_001 * day)], Event())
     assert offsets_in(client, topic, 0) == list(range(150)), "the old owner stored nothing more"
+
+
+def test_a_namenode_that_sends_tweets_elsewhere_is_not_obeyed(
+    pipeline: Pipeline, proxy: NameNodeProxy
+) -> None:
+    with closing(socket.create_server(("127.0.0.2", 0))) as elsewhere:
+        elsewhere.settimeout(0.3)
+        address = f"127.0.0.2:{elsewhere.getsockname()[1]}"
+        proxy.location = lambda location: urlsplit(location)._replace(netloc=address).geturl()
+        pipeline.send(tweet_lines(10))
+        done = pipeline.run("consumer.py", "--group", "hdfs", "--until-caught-up")
+        refused(
+            done,
+            f"HDFS sends us on to http://{address}, where no DataNode of ours is known",
+            "webhdfs_datanodes",
+        )
+        with pytest.raises(TimeoutError):
+            elsewhere.accept()
+    assert "CREATE" in {operation for operation, _ in proxy.seen}

@@ -116,7 +116,7 @@ def test_what_a_tweet_says_steers_no_terminal_log_path_or_page(pipeline: Pipelin
 
 
 def files_below(pipeline: Pipeline, folder: str) -> Iterator[str]:
-    client = HdfsClient(pipeline.settings.webhdfs_url, pipeline.settings.hdfs_user)
+    client = HdfsClient(pipeline.settings)
     for name, status in client.folder(folder).items():
         yield f"{folder}/{name}"
         if status["type"] == "DIRECTORY":

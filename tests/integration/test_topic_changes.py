@@ -123,7 +123,7 @@ def test_a_range_that_is_lost_under_running_consumers(pipeline: Pipeline, readin
     }  # an answer to a fetch was on its way to each while it was frozen, so they did not lose the same
     indexed = connect_elasticsearch(settings).count(index=settings.elasticsearch_alias)["count"]
     assert lost[settings.elasticsearch_group] == 380 - indexed > 0
-    client = HdfsClient(settings.webhdfs_url, settings.hdfs_user)
+    client = HdfsClient(settings)
     (folder,) = topic_folders(client, settings.hdfs_root, settings.topic).values()
     stored = sum(len(offsets_in(client, folder, partition)) for partition in range(6))
     assert lost[settings.hdfs_group] == 380 - stored > 0

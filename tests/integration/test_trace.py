@@ -20,7 +20,7 @@ def traced(pipeline: Pipeline, *args: str, **env: str) -> list[dict[str, Any]]:
 
 
 def line_of(pipeline: Pipeline, passed: dict[str, Any]) -> bytes:
-    client = HdfsClient(pipeline.settings.webhdfs_url, pipeline.settings.hdfs_user)
+    client = HdfsClient(pipeline.settings)
     with client.read(passed["file"]) as reader:
         return reader.read().split(b"\n")[passed["line"] - 1]
 

@@ -3,15 +3,18 @@
 import base64
 import json
 import os
+import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from certificates import CA, ca_file
 from kafka_cluster.script import ROOT
 
 SCRIPT = ROOT / "kibana-dashboards" / "import_dashboards.py"
@@ -54,8 +57,7 @@ class Handler(BaseHTTPRequestHandler):
         return {"successCount": len(results), "success": True, "warnings": [], "successResults": results}
 
     def answer(self, status: int, body: dict[str, Any]) -> None:
-        expected = "Basic " + base64.b64encode(f"elastic:{PASSWORD}".encode()).decode()
-        if self.headers["authorization"] != expected:
+        if self.headers["authorization"] != self.server.login:
             status, body = 401, {"statusCode": 401, "error": "Unauthorized", "message": "Unauthorized"}
         content = json.dumps(body).encode()
         self.send_response(status)
@@ -76,7 +78,17 @@ class Stage(ThreadingHTTPServer):
         self.statuses: list[tuple[int, dict[str, Any]]] = [(200, READY)]
         self.imports: list[list[dict[str, Any]]] = []
         self.refusal: tuple[int, dict[str, Any]] | None = None
+        self.login = "Basic " + base64.b64encode(f"elastic:{PASSWORD}".encode()).decode()
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+    def speak_tls(self) -> None:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        CA.issue_cert("127.0.0.1").configure_cert(tls)
+        self.socket = tls.wrap_socket(self.socket, server_side=True)
+        self.url = self.url.replace("http:", "https:")
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that does not trust us is no error."""
 
 
 @pytest.fixture
@@ -130,6 +142,24 @@ def test_a_wrong_password_is_one_clear_line_at_once(kibana: Stage) -> None:
     kibana.statuses = [(503, NOT_READY)]
     assert "check elasticsearch_user and elasticsearch_password" in refused(run(kibana.url, password="wrong"))
     assert "elasticsearch_password is not set" in refused(run(kibana.url, password=""))
+
+
+def test_an_api_key_and_a_ca_of_ones_own(kibana: Stage, tmp_path: Path) -> None:
+    kibana.speak_tls()
+    kibana.login = "ApiKey c2VjcmV0"
+    env = {"elasticsearch_url": "https://es.example", "elasticsearch_ca_file": str(ca_file(tmp_path))}
+    done = run(kibana.url, elasticsearch_api_key="c2VjcmV0", **env)
+    assert done.returncode == 0, done.stderr
+    assert "check elasticsearch_api_key in .env" in refused(
+        run(kibana.url, elasticsearch_api_key="wrong", **env)
+    )
+    plain = kibana.url.replace("https:", "http:")
+    assert "would go to" in refused(run(plain, elasticsearch_api_key="c2VjcmV0", **env))
+    assert "speaks TLS: write https:// in kibana_url" in refused(run(plain))
+    env["elasticsearch_ca_file"] = ""
+    assert "CA that signed it into elasticsearch_ca_file" in refused(
+        run(kibana.url, elasticsearch_api_key="x", **env)
+    )
 
 
 def test_no_kibana_is_one_clear_line() -> None:

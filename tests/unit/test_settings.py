@@ -4,7 +4,16 @@ import re
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
+from certificates import CA, ca_file, pem_file
+from kafka_cluster.elasticsearch_options import elasticsearch_options
+from kafka_cluster.kafka_options import consumer_options, producer_options, security_options
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import ELASTICSEARCH_USERS, OPERATOR, READER, WRITER, Settings, load_settings
 
@@ -78,7 +87,8 @@ def test_a_script_logs_in_as_its_own_user_where_the_password_is_set_else_as_the_
 
 
 def test_secrets_are_not_shown(tmp_path: Path) -> None:
-    settings = load_settings(write(tmp_path, "".join(f"{name}=canary\n" for name in SECRETS)), {})
+    more = ["elasticsearch_url=https://es.example", "kafka_security_protocol=SASL_SSL", "kafka_user=me"]
+    settings = load_settings(write(tmp_path, "\n".join([f"{name}=canary" for name in SECRETS] + more)), {})
     assert "canary" not in repr(settings)
 
 
@@ -88,3 +98,82 @@ def test_an_unreadable_file_is_one_clear_line(tmp_path: Path, content: bytes | N
     path.write_bytes(content) if content else path.mkdir()
     with pytest.raises(UserError, match="can't read"):
         load_settings(path, {})
+
+
+# servers elsewhere: TLS, logins
+
+
+def test_several_namenodes_by_comma_or_semicolon(tmp_path: Path) -> None:
+    settings = load_settings(
+        write(tmp_path, "webhdfs_url = https://nn1:9871/, https://nn2:9871;https://nn3:9871"), {}
+    )
+    assert settings.webhdfs_url == "https://nn1:9871,https://nn2:9871,https://nn3:9871"
+
+
+def test_the_options_of_each_client_follow_from_the_settings(tmp_path: Path) -> None:
+    ca = str(ca_file(tmp_path))
+    settings = load_settings(
+        write(
+            tmp_path,
+            "kafka_security_protocol=SASL_SSL\nkafka_sasl_mechanism=PLAIN\nkafka_user=me\nkafka_password=secret\n"
+            f"kafka_ca_file={ca}\nelasticsearch_url=https://es.example/path\nelasticsearch_api_key=key\n"
+            f"elasticsearch_password=unused\nelasticsearch_ca_file={ca}\n",
+        ),
+        {},
+    )
+    wanted = {
+        "security_protocol": "SASL_SSL", "sasl_mechanism": "PLAIN", "sasl_plain_username": "me",
+        "sasl_plain_password": "secret", "ssl_cafile": ca,
+    }  # fmt: skip
+    assert security_options(settings) == wanted
+    assert wanted.items() <= producer_options(settings).items()
+    assert wanted.items() <= consumer_options(settings, "group").items()
+    assert elasticsearch_options(settings) == {
+        "hosts": "https://es.example:443/path", "api_key": "key", "ca_certs": ca,
+    }  # fmt: skip
+    assert security_options(Settings()) == {}
+    assert elasticsearch_options(Settings(elasticsearch_password="x")) == {
+        "hosts": "http://127.0.0.1:9200", "basic_auth": ("elastic", "x"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("kafka_security_protocol=SASL_PLAINTEXT", "expected PLAINTEXT, SSL or SASL_SSL (SASL_PLAINTEXT would show"),
+        ("kafka_security_protocol=SASL_SSL", "is SASL_SSL: set kafka_user and kafka_password too"),
+        ("kafka_security_protocol=SASL_SSL\nkafka_user=me", "is SASL_SSL: set kafka_password too"),
+        ("kafka_user=me", "kafka_user is set, but kafka_security_protocol is PLAINTEXT, by which nobody logs in"),
+        ("kafka_security_protocol=SSL\nkafka_password=canary", "is SSL, by which nobody logs in: set it to SASL_SSL"),
+        ("kafka_ca_file=CA", "kafka_ca_file is set, but kafka_security_protocol is PLAINTEXT: set it to SSL or"),
+        ("kafka_security_protocol=SSL\nkafka_certificate_file=PAIR", "go together: set both"),
+        ("kafka_security_protocol=SSL\nkafka_certificate_file=PAIR\nkafka_key_file=OTHER", "are no certificate and"),
+        ("kafka_security_protocol=SSL\nkafka_certificate_file=PAIR\nkafka_key_file=LOCKED", "wants a passphrase"),
+        ("kafka_sasl_mechanism=GSSAPI", "expected SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN"),
+        ("kafka_security_protocol=SSL\nkafka_ca_file=none.pem", "expected the path of a file with certificates of CAs"),
+        ("kafka_security_protocol=SSL\nkafka_ca_file=README.md", "expected the path of a file with certificates of C"),
+        ("elasticsearch_api_key=canary", "elasticsearch_api_key would go to http://127.0.0.1:9200 unencrypted: write"),
+        ("elasticsearch_ca_file=CA", "and http://127.0.0.1:5601 is no https: write https://, or unset it"),
+        ("webhdfs_ca_file=CA", "webhdfs_ca_file is set, but http://127.0.0.1:9870 is no https"),
+        ("webhdfs_url=http://nn1:9870,https://nn2:9871", "all http or all https"),
+        ("webhdfs_url=http://nn1:9870,", "several NameNodes separated by commas"),
+        ("webhdfs_datanodes=http://dn1:9864", "expected host names, or domains such as .hdfs.example"),
+    ],
+)  # fmt: skip
+def test_what_can_not_work_is_refused_with_the_cure(tmp_path: Path, lines: str, said: str) -> None:
+    locked = tmp_path / "locked.pem"
+    key = load_pem_private_key(CA.issue_cert("x").private_key_pem.bytes(), None)
+    locked.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"passphrase"))
+    )
+    files = {
+        "CA": ca_file(tmp_path), "PAIR": pem_file(tmp_path / "a.pem", "a"), "OTHER": pem_file(tmp_path / "b.pem", "b"),
+        "LOCKED": locked,
+    }  # fmt: skip
+    for name, file in files.items():
+        lines = lines.replace(f"={name}", f"={file}")
+    with pytest.raises(UserError) as error:
+        load_settings(write(tmp_path, lines), {})
+    assert said in str(error.value)
+    assert "canary" not in str(error.value)
+    assert len(str(error.value).splitlines()) == 2, "a head, and one fault"
