@@ -59,8 +59,8 @@ def run_group(name: str, settings: Settings, from_beginning: bool, until_caught_
         lost = LostRanges(settings, name, sink.verb, letters)
         metrics = _metrics(settings, name)
         loop = PollLoop(
-            unpack_faster(consumer), assignor, settings.topic, metrics.measure(sink) if metrics else sink, stop, lost.tell,
-            from_beginning, until_caught_up,
+            unpack_faster(consumer), assignor, settings.topic, metrics.measure(sink) if metrics else sink, stop,
+            lost.tell, from_beginning, until_caught_up,
         )  # fmt: skip
         if metrics:
             metrics.serve(loop, lost)
