@@ -7,7 +7,7 @@ down   end the cluster of the demo; with --volumes its data too
 check  ruff and mypy
 bench  both groups beside what their servers take at most, and the way from X's socket to the acknowledged record at
        5,000 posts a second: records a second, CPU seconds, memory
-chaos  faults of many kinds under load, drawn by a seed, then the audit: --minutes 5 --rate 300 --seed 1 --faults "safe mode"
+chaos  faults of many kinds under load, then the audit: --minutes 5 --rate 300 --seed 1 --faults "safe mode"
 
 demo and down use the cluster in containers where it runs; with --docker demo starts it.
 """
