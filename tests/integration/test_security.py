@@ -4,6 +4,7 @@ tests/integration/test_preview.py opens a page of hostile tweets in a browser; S
 """
 
 import contextlib
+import itertools
 import json
 import os
 import pty
@@ -84,8 +85,9 @@ def index_that_refuses(pipeline: Pipeline) -> None:
 @pytest.mark.long
 def test_what_a_tweet_says_steers_no_terminal_log_path_or_page(pipeline: Pipeline) -> None:
     tweet, refused = hostile_lines()
-    lines = [tweet, refused, HOSTILE.encode(), json.dumps({"data": {"id": HOSTILE}}).encode()]
-    lines = [line.replace(b"\r\n", b" ") for line in lines] + [b'{"title": "' + HOSTILE.encode()[:20] + b'"}']
+    message = json.dumps({"title": "\x9b31m \u202e taken"}, ensure_ascii=False).encode()
+    no_tweet, no_id = HOSTILE.replace("\r\n", " ").encode(), json.dumps({"data": {"id": HOSTILE}}).encode()
+    lines = [tweet, refused, message, no_tweet, no_id]
     (pipeline.folder / "lines.jsonl").write_bytes(b"\n".join(lines))
     index_that_refuses(pipeline)
     said = {}
@@ -127,7 +129,7 @@ def page_of(pipeline: Pipeline) -> set[str]:
     """The page that the preview draws is checked; returns its tags."""
     page, tags = pipeline.folder / "page.html", set()
     script = ROOT / "kibana-dashboards" / "preview.py"
-    done = pipeline.run_file(script, "--since", "now-15m", "--output", str(page))
+    done = pipeline.run_file(script, "--since", "now-9y", "--output", str(page))
     assert done.returncode == 0 and not set(done.stdout) & (CONTROL - {"\n"}), done.stderr
     text = page.read_text(encoding="utf-8")
     assert "document.title=&#x27;taken" in text, "a hostile tweet is on the page"
@@ -146,7 +148,7 @@ def page_of(pipeline: Pipeline) -> set[str]:
 
 def watched(pipeline: Pipeline) -> str:
     """What `audit.py watch` shows on a terminal while hostile hashtags come; checked."""
-    shown, master = bytearray(), None
+    shown = bytearray()
     producer = pipeline.start("producer.py", "replay", "lines.jsonl")
     group = pipeline.start("consumer.py", "--group", "elasticsearch", "--from-beginning")
     master, terminal = pty.openpty()
@@ -164,11 +166,11 @@ def watched(pipeline: Pipeline) -> str:
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     try:
-        tweets = iter(range(200))
+        tweets = itertools.count()
 
         def a_hashtag_is_shown() -> bool:
-            fresh = json.loads(hostile_lines()[0])
-            pipeline.send([json.dumps(fresh).encode()] if next(tweets) % 10 == 0 else [])
+            if next(tweets) % 10 == 0:
+                pipeline.send([hostile_lines()[0]])
             return b"taken" in shown
 
         wait_until(a_hashtag_is_shown, 90)
@@ -176,6 +178,8 @@ def watched(pipeline: Pipeline) -> str:
         for process in (watch, group, producer):
             process.terminate()
             process.wait()
+        reader.join(5)
+        os.close(master)
     text = shown.decode("utf-8", "replace")
     # rich moves the cursor and hides it; it sets no title, no clipboard and no colour of a tweet's
     assert "\x1b]" not in text and "\x07" not in text and not set(text) & (TURNING | {"\x9b", "\x00"}), text
@@ -231,6 +235,7 @@ def test_no_secret_is_on_a_command_line_in_a_log_or_in_a_file(cluster: Any, pipe
         assert not [secret for secret in secrets if secret in done.stdout + done.stderr], done.args
         assert "Traceback" not in done.stderr, done.stderr
     files = [path for top in (native.folder, pipeline.folder) for path in top.rglob("*") if path.is_file()]
+    files = [path for path in files if not path.name.endswith("index")]  # Kafka's, large and empty
     assert len(files) > 100
     for path in files:
         content = path.read_bytes()
