@@ -1,4 +1,4 @@
-"""The cluster as managed services show themselves: SASL_SSL and SCRAM, Elasticsearch by TLS, HDFS with two NameNodes."""
+"""The cluster as managed services show themselves: SASL_SSL and SCRAM, Elasticsearch by TLS, HDFS with standbys."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ import pytest
 from kafka.admin import KafkaAdminClient, ScramMechanism, UserScramCredentialUpsertion
 
 import native_cluster
-from certificates import ca_file, keystore, pem_file, truststore
+from certificates import CA, ca_file, keystore, truststore
 from compose_file import Service, load_services
 from ha_hdfs import HaHdfs
 from kafka_cluster.kafka_options import client_options
@@ -32,15 +32,20 @@ class SecuredCluster(NativeCluster):
         services = {name: service for name, service in load_services(variables).items() if name in NAMES}
         for name in NAMES[1:4]:
             services[name] = secured_broker(services[name], folder)
+        files = {
+            "key": "http-key.pem",
+            "certificate": "http.pem",
+        }  # beside elasticsearch.yml, or it may not read them
         services["elasticsearch"] = with_environment(
             services["elasticsearch"],
-            {"xpack.security.http.ssl.enabled": "true", "xpack.security.http.ssl.key": "http.pem",
-             "xpack.security.http.ssl.certificate": "http.pem"},
-        )  # fmt: skip
+            {"xpack.security.http.ssl.enabled": "true"}
+            | {f"xpack.security.http.ssl.{kind}": file for kind, file in files.items()},
+        )
         super().__init__(variables, offset, services=services)
-        config = self.folder / "elasticsearch" / "config"
+        config, pair = self.folder / "elasticsearch" / "config", CA.issue_cert(LOOPBACK)
         config.mkdir(parents=True)
-        pem_file(config / "http.pem", LOOPBACK)
+        pair.private_key_pem.write_to_path(str(config / files["key"]))
+        pair.cert_chain_pems[0].write_to_path(str(config / files["certificate"]))
 
     def environment(self) -> dict[str, str]:
         found = super().environment()

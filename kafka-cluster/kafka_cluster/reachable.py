@@ -18,9 +18,9 @@ def require_hdfs(settings: Settings) -> None:
     _require("HDFS (its NameNode)", settings.webhdfs_url, "webhdfs", settings.webhdfs_ca_file)
 
 
-def _require(what: str, urls: str, settings: str, ca_file: str) -> None:
+def _require(what: str, urls: str, prefix: str, ca_file: str) -> None:
     """Of several URLs, separated by commas, one is enough. A server that accepts and says nothing may be about to."""
-    setting, ca_setting = f"{settings}_url", f"{settings}_ca_file"
+    setting, ca_setting = f"{prefix}_url", f"{prefix}_ca_file"
     faults = []
     for url in urls.split(","):
         try:

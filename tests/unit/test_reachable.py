@@ -30,9 +30,10 @@ def server(certificate: trustme.LeafCert | None) -> Iterator[str]:
 
     def answer(connection: socket.socket) -> None:
         with suppress(OSError), connection:
-            with tls.wrap_socket(connection, server_side=True) if certificate else connection as talk:
-                talk.recv(1024)
-                talk.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+            talk = tls.wrap_socket(connection, server_side=True) if certificate else connection
+            talk.recv(1024)
+            talk.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+            talk.close()
 
     def serve() -> None:
         with suppress(OSError):
