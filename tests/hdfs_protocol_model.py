@@ -244,7 +244,10 @@ def search(model: Model, say: Callable[[str], object] = str) -> tuple[int, list[
 
 def show(request: Request) -> str:
     """A request in words."""
-    kind, ((number, uuid), _), what = request
+    kind, folder, what = request
+    if not (isinstance(folder, tuple) and isinstance(folder[0], tuple)):  # of a model that builds on this one
+        return f"{kind} {folder}"
+    (number, uuid), _ = folder
     return f"{kind} epoch {number}-{uuid}" + (f" record {what[0]}" if what else "")
 
 

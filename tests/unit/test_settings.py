@@ -17,7 +17,7 @@ from kafka_cluster.kafka_options import consumer_options, producer_options, secu
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import ELASTICSEARCH_USERS, OPERATOR, READER, WRITER, Settings, load_settings
 
-SECRETS = [name for name in Settings.__dataclass_fields__ if re.search("key|secret|token|password", name)]
+SECRETS = [name for name in Settings.__dataclass_fields__ if re.search("key$|secret|token|password", name)]
 SEED = """access_token = "[twitter access token]"
 access_token_secret = "[twitter access token secret]"
 api_key = 'my key'
