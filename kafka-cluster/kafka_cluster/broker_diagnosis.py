@@ -12,7 +12,7 @@ STATUS = "python3 kafka-cluster/cluster.py status"
 
 def why_no_broker(servers: Iterable[str]) -> str:
     """What answers in the brokers' place at `host:port`s where no client could be built."""
-    causes = [(server, _what_answers(*_split(server))) for server in servers]
+    causes = [(server, what_answers(server)) for server in servers]
     telling = [f"{server} {cause}" for server, cause in causes if cause]
     if telling:
         return telling[0]
@@ -35,7 +35,7 @@ def advertised_fault(brokers: Iterable[tuple[int, str, int]]) -> str | None:
             f"brokers {ids} all advertise {host}:{port}: on one address each needs a port of its own "
             "(docker-compose.yml gives them 9091, 9092, 9093)"
         )
-    reasons = [_unreachable(host, port) for _, host, port in brokers]
+    reasons = [unreachable(host, port) for _, host, port in brokers]
     if not brokers or None in reasons:
         return None
     addresses = ", ".join(f"{host}:{port}" for _, host, port in brokers)
@@ -46,8 +46,9 @@ def advertised_fault(brokers: Iterable[tuple[int, str, int]]) -> str | None:
     )
 
 
-def _what_answers(host: str, port: int) -> str | None:
-    """None where nothing listens."""
+def what_answers(server: str) -> str | None:
+    """What is wrong with the answers at `host:port`, where no broker answers; None where nothing listens."""
+    host, port = _split(server)
     try:
         if _answer(host, port, b"", 0.3) == b"":
             return (
@@ -86,7 +87,8 @@ def _client_hello() -> bytes:
     return outgoing.read()
 
 
-def _unreachable(host: str, port: int) -> str | None:
+def unreachable(host: str, port: int) -> str | None:
+    """Why nothing accepts connections there; None where something does."""
     try:
         socket.create_connection((host, port), timeout=PROBE_SECONDS).close()
     except OSError as error:

@@ -245,13 +245,21 @@ def _read_env_file(env_file: Path) -> tuple[dict[str, str], list[str]]:
 
 def require_reachable(url: str, what: str, setting: str, timeout: float = 3.0) -> None:
     """Raise UserError unless something accepts connections at the host and port of `url`."""
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        socket.create_connection((parts.hostname or "", port), timeout=timeout).close()
+        socket.create_connection(address_of(url), timeout=timeout).close()
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise UserError(
-            f"{what} does not answer at {url} ({reason}): is the cluster up "
-            f"(python3 kafka-cluster/cluster.py status), and is {setting} right?"
-        ) from None
+        raise no_answer(url, what, setting, error.strerror or str(error)) from None
+
+
+def no_answer(url: str, what: str, setting: str, reason: str) -> UserError:
+    """The error for a server that does not answer."""
+    return UserError(
+        f"{what} does not answer at {url} ({reason}): is the cluster up "
+        f"(python3 kafka-cluster/cluster.py status), and is {setting} right?"
+    )
+
+
+def address_of(url: str) -> tuple[str, int]:
+    """Host and port of a URL."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
