@@ -7,6 +7,7 @@ up           start all servers; done when each takes a write      down [--volume
 status       servers, topics, lag of the consumer groups; with --watch again and again, until Ctrl-C
 logs NAME    what a server printed; with -f also what it prints from now on
 kill NAME    end one server at once, to see what happens          start NAME        start it again
+doctor       look for what people trip over, and say the cure; exit code 0: nothing found, 1: something
 env          the variables that lead the scripts to this cluster
 drill        under load, kill the leader of a partition and bring it back; watch leaders, replicas, lag; then the audit
 
@@ -45,6 +46,10 @@ def main() -> int:
         return 0
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # the same for these
     try:
+        if args.verb == "doctor":
+            from doctor import doctor
+
+            return doctor(lambda: choose(args.docker, args.port_offset), args.port_offset != 0)
         cluster = choose(args.docker, args.port_offset)
         from cluster_status import print_status
     except ModuleNotFoundError as missing:
@@ -119,7 +124,7 @@ def parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb in ("init", "up", "down", "status", "logs", "kill", "start", "env", "drill"):
+    for verb in ("init", "up", "down", "status", "doctor", "logs", "kill", "start", "env", "drill"):
         command = verbs.add_parser(verb)
         command.add_argument(
             "--port-offset", type=int, default=0, metavar="N", help="a second cluster beside the first"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from kafka_cluster.settings import ELASTICSEARCH_USERS
 
@@ -27,6 +27,23 @@ class ServerState:
     well: bool
 
 
+@dataclass(frozen=True)
+class Memory:
+    """What all servers together can have, and what they need, in bytes; and how to give them more."""
+
+    room: int
+    needed: int
+    cure: str
+
+
+class Listener(NamedTuple):
+    """Where a server takes connections."""
+
+    name: str
+    address: str
+    port: int
+
+
 class Cluster(Protocol):
     """The servers of one checkout, as processes or in containers."""
 
@@ -44,6 +61,12 @@ class Cluster(Protocol):
 
     def states(self) -> list[ServerState]:
         """All servers."""
+
+    def listeners(self) -> list[Listener]:
+        """All addresses of this machine at which the servers that run can be reached."""
+
+    def memory(self) -> Memory:
+        """Room for the servers. Raises UserError where it can't be told."""
 
     def log_command(self, name: str, follow: bool) -> list[str]:
         """The command that prints a server's output."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from clusters import PASSWORDS, ServerState, brokers_at, environment_at
+from clusters import PASSWORDS, Listener, Memory, ServerState, brokers_at, environment_at
 from compose_file import COMPOSE_FILE, Service, load_services
 from docker_containers import (
     FOLDER,
@@ -19,7 +19,9 @@ from docker_containers import (
     health,
     last_line,
     memory,
+    published,
     running_project,
+    total_memory,
 )
 from env_file import link_for_compose, refuse_placeholders
 from kafka_cluster.script import UserError
@@ -28,6 +30,8 @@ from readiness import LAST_CHECKS
 HOST_NAME_FILE = FOLDER / "docker-compose.host-name.yml"
 READY_SECONDS = 300.0
 CHECK_SECONDS = 120.0
+MEMORY_NEEDED = 11 << 29
+"""5.5 GiB: the compose file's limits are 6 GB in sum, and a VM of 6 GB shows a little less."""
 LOOPBACK = "127.0.0.1"
 
 Say = Callable[[str], None]
@@ -91,6 +95,20 @@ class ComposeCluster:
         found = containers()
         held = memory([container["Id"] for container in found.values() if container["State"]["Running"]])
         return [self._state(name, service, found.get(name), held) for name, service in self.services.items()]
+
+    def listeners(self) -> list[Listener]:
+        """All published ports of the containers that run."""
+        return [
+            Listener(name, *where)
+            for name, container in containers().items()
+            if container["State"]["Running"]
+            for where in sorted(published(container))
+        ]
+
+    def memory(self) -> Memory:
+        """What Docker has for all containers."""
+        cure = "give Docker Desktop 8 GB: Settings, Resources, Memory limit"
+        return Memory(total_memory(), MEMORY_NEEDED, cure)
 
     def log_command(self, name: str, follow: bool) -> list[str]:
         """The command that prints a server's output."""

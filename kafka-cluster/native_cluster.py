@@ -13,10 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 import downloads
-from clusters import ServerState, brokers_at, environment_at
+from clusters import Listener, Memory, ServerState, brokers_at, environment_at
 from compose_file import Service, load_services
 from env_file import refuse_placeholders
 from kafka_cluster.script import ROOT, UserError, uninterrupted
@@ -27,6 +28,7 @@ from server_config import LOOPBACK, ServerConfig, server_config
 NATIVE = yaml.safe_load(Path(__file__).with_name("native.yml").read_text(encoding="utf-8"))
 READY_SECONDS = 120.0
 RESTARTS = 4
+MEMORY_NEEDED = 3 << 30  # resident after an hour of load: 2.6 to 2.9 GB
 BROKER_STOP_SECONDS, STOP_SECONDS = 15.0, 8.0
 # These would move servers off loopback; the native way always stays on it.
 DOCKER_ONLY = {"bootstrap_servers_ip", "bootstrap_servers_name", "bind_address"}
@@ -128,8 +130,22 @@ class NativeCluster:
         return environment_at(brokers_at(LOOPBACK, self.offset), LOOPBACK, self.offset, self._variables)
 
     def states(self) -> list[ServerState]:
-        """All servers."""
-        return [self._state(name, config) for name, config in self.configs.items()]
+        """All servers, asked at the same time: one that hangs takes seconds."""
+        with ThreadPoolExecutor(len(self.configs)) as askers:
+            return list(askers.map(lambda name: self._state(name, self.configs[name]), self.configs))
+
+    def listeners(self) -> list[Listener]:
+        """All addresses of this machine at which the servers that run can be reached."""
+        return [
+            Listener(name, *where)
+            for name, process in self.processes.items()
+            for where in sorted(process.listeners())
+        ]
+
+    def memory(self) -> Memory:
+        """What is free, and what the servers have already."""
+        room = psutil.virtual_memory().available + self.resident_bytes()
+        return Memory(room, MEMORY_NEEDED, "end other programs, or use a machine with more memory")
 
     def hints(self) -> list[str]:
         """Memory; for a second cluster, how to use it."""

@@ -9,6 +9,7 @@ import orjson
 from file_replay import Line
 from ingest import Ingest, Stopper, StopReading
 from kafka_cluster.settings import Settings
+from kafka_cluster.x_keys import what_the_keys_allow
 from kafka_writer import KafkaWriter
 from producer_events import ProducerEvents
 from progress import Progress
@@ -19,7 +20,7 @@ from sources import finish, open_writer, serve_metrics, stop_on_signals
 from state_file import StateFile, open_state
 from stream_rules import Rule, read_rules
 from x_search import NoRoom, Search
-from x_session import X_URL, bearer_token, what_the_keys_allow
+from x_session import X_URL, bearer_token
 
 log = logging.getLogger(__name__)
 

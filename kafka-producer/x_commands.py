@@ -3,8 +3,9 @@
 from kafka_cluster.plain_text import printable
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
+from kafka_cluster.x_keys import KEYS, what_the_keys_allow
 from stream_rules import bring_in_line, compare, read_rules, refusals, rules_client
-from x_session import KEYS, X_URL, bearer_token, what_the_keys_allow
+from x_session import X_URL, bearer_token
 
 
 def check(settings: Settings, url: str = X_URL) -> int:

@@ -10,12 +10,11 @@ from requests.adapters import HTTPAdapter
 from kafka_cluster.plain_text import printable
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
+from kafka_cluster.x_keys import FOR_STREAM, what_the_keys_allow
 
 X_URL = "https://api.twitter.com"  # tweepy asks this host; it is X's
 HTTP_SECONDS = 20.0
 
-FOR_STREAM = ("api_key", "api_secret")
-KEYS = (*FOR_STREAM, "access_token", "access_token_secret")
 PASSING = (408, 420, 425, 429)
 WHAT_TO_DO = {
     400: "X does not take this request: see the rule or query that it names",
@@ -66,17 +65,6 @@ def bearer_token(settings: Settings, url: str = X_URL) -> str:
     if answer.status_code != 200 or not isinstance(token, str):
         raise UserError(f"X refuses api_key and api_secret (HTTP {answer.status_code}: {in_words(body)})")
     return token
-
-
-def what_the_keys_allow(settings: Settings) -> str:
-    """What can be done with the keys that `.env` holds."""
-    app = bool(settings.api_key and settings.api_secret)
-    user = bool(settings.access_token and settings.access_token_secret)
-    if app:
-        also = "; access_token and access_token_secret are not needed" if user else ""
-        return f"the keys in .env allow stream, rules and search{also}"
-    given = [name for name in KEYS if getattr(settings, name)]
-    return f"with {' and '.join(given)} alone nothing can be read" if given else "there are no keys in .env"
 
 
 def refusal(what: str, answer: requests.Response) -> UserError | None:
