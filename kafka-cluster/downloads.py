@@ -89,7 +89,8 @@ def elasticsearch_zip(coordinates: str) -> Path:
 
 def check_files(files: Iterable[Path], checksums: Path = CHECKSUMS) -> None:
     """Raise UserError for a file that is not, byte for byte, one of those that the project was tested with."""
-    known = dict(reversed(line.split()) for line in checksums.read_text(encoding="utf-8").splitlines())
+    lines = (line.split() for line in checksums.read_text(encoding="utf-8").splitlines())
+    known = {name: sha256 for sha256, name in lines}
     for file in files:
         if known.get(file.name) != sha256_of(file):
             raise UserError(
