@@ -97,8 +97,8 @@ def elasticsearch_zip(coordinates: str) -> Path:
 
 def check_files(files: Iterable[Path], checksums: Path = CHECKSUMS) -> None:
     """Raise UserError for a file that is not, byte for byte, one of those that the project was tested with."""
-    lines = checksums.read_text(encoding="utf-8").splitlines()
-    known = {name: digest for digest, name in map(str.split, lines)}
+    lines = (line.split() for line in checksums.read_text(encoding="utf-8").splitlines())
+    known = {name: sha256 for sha256, name in lines}
     for file in files:
         if known.get(file.name) != sha256_of(file):
             raise UserError(

@@ -82,6 +82,7 @@ def index_that_refuses(pipeline: Pipeline) -> None:
     )
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.long
 def test_what_a_tweet_says_steers_no_terminal_log_path_or_page(pipeline: Pipeline) -> None:
     tweet, refused = hostile_lines()
@@ -187,6 +188,7 @@ def watched(pipeline: Pipeline) -> str:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(500)
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="command lines are read from /proc")
 def test_no_secret_is_on_a_command_line_in_a_log_or_in_a_file(cluster: Any, pipeline: Pipeline) -> None:
     """Recognisable keys and passwords: looked for while every script runs, and where a script or a server writes."""
