@@ -34,6 +34,8 @@ FREE_BYTES_NEEDED = 5 << 30
 Disks = Callable[[NativeCluster], AbstractContextManager[object]]
 NO_USERS = dict.fromkeys(ELASTICSEARCH_USERS.values(), "")
 """Where servers are only lent, the rights of Elasticsearch's users are for other names than the tests'."""
+RIGHTS_FOR = {"elasticsearch_alias": "test", "events_index": "events"}
+"""What the names of each `Pipeline` begin with; known to every `up`, which writes the rights anew."""
 TEST_PROJECT = "tweets-test"
 """Compose's name for containers and volumes that are the tests' own."""
 
@@ -118,10 +120,8 @@ def cluster(request: pytest.FixtureRequest, disks: Disks) -> Iterator[Cluster]:
 
 
 def cluster_variables() -> dict[str, str]:
-    """Passwords, and the names that the rights of Elasticsearch's users are for: those of `Pipeline`."""
-    return {name: os.urandom(12).hex() for name in PASSWORDS} | {
-        "elasticsearch_alias": "test", "events_index": "events",
-    }  # fmt: skip
+    """Passwords, and the names that the rights of Elasticsearch's users are for."""
+    return {name: os.urandom(12).hex() for name in PASSWORDS} | RIGHTS_FOR
 
 
 @contextmanager
@@ -136,7 +136,7 @@ def native_cluster(disks: Disks) -> Iterator[Cluster]:
         with disks(native):
             try:
                 native.up()
-                yield Cluster(native.environment(), native)
+                yield Cluster(native.environment() | RIGHTS_FOR, native)
             finally:
                 native.down()
     finally:
@@ -155,7 +155,7 @@ def docker_cluster() -> Iterator[Cluster]:
     docker = ComposeCluster(variables, project=TEST_PROJECT)
     try:
         docker.up()
-        yield Cluster(docker.environment(), docker=docker)
+        yield Cluster(docker.environment() | RIGHTS_FOR, docker=docker)
     finally:
         docker.down(volumes=True)
 
