@@ -29,11 +29,13 @@ def server(certificate: trustme.LeafCert | None) -> Iterator[str]:
     listener = socket.create_server(("127.0.0.1", 0))
 
     def answer(connection: socket.socket) -> None:
-        with suppress(OSError), connection:
-            talk = tls.wrap_socket(connection, server_side=True) if certificate else connection
+        with (
+            suppress(OSError),
+            connection,
+            tls.wrap_socket(connection, server_side=True) if certificate else connection as talk,
+        ):
             talk.recv(1024)
             talk.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
-            talk.close()
 
     def serve() -> None:
         with suppress(OSError):
