@@ -7,18 +7,25 @@ down   end the cluster of the demo; with --volumes its data too
 check  ruff and mypy
 bench  both groups beside what their servers take at most, and the way from X's socket to the acknowledged record at
        5,000 posts a second: records a second, CPU seconds, memory
-chaos  faults of more than 16 kinds under load, then the audit: --minutes 5 --rate 300 --seed 1 --faults "safe mode"
+chaos  faults of many kinds under load, then the audit: --minutes 5 --rate 300 --seed 1 --faults "safe mode"
 
 demo and down use the cluster in containers where it runs; with --docker demo starts it.
 """
 
+# ruff: noqa: E402
+import signal
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports: no traceback
+
 import argparse
 import hashlib
 import os
-import signal
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,6 +40,7 @@ USER_REQUIREMENTS = [
 TEST_REQUIREMENTS = [*USER_REQUIREMENTS, "requirements-dev.txt"]
 DEMO_LOG = ROOT / "build" / "demo.log"
 CHAOS_LOGS = ROOT / "build" / "chaos"
+INTERRUPTED = 130
 DEMO_RATE, DEMO_SECONDS = "300", "60"
 DEMO_SINCE = "now-3m"  # the stream's minute, and the groups' last seconds
 # None of what is started here can reach X, whatever keys .env holds.
@@ -49,7 +57,7 @@ def main() -> int:
     )
     parser.add_argument("verb", choices=("demo", "test", "down", "check", "bench", "chaos"))
     args, rest = parser.parse_known_args()
-    for name in ("SIGTERM", "SIGHUP"):  # a closed terminal must leave no consumer behind
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # a closed terminal must leave no consumer behind
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
     if sys.version_info < (3, 11):  # noqa: UP036 - said in words where an older Python gets this far
@@ -70,11 +78,17 @@ def install(requirements: list[str]) -> None:
         return
     started = time.monotonic()
     print("installing into .venv ...", flush=True)
+    begun = VENV / ".installing"
+    if begun.exists():
+        shutil.rmtree(VENV)  # half of a package would count as installed
+    VENV.mkdir(exist_ok=True)
+    begun.touch()
     make_venv()
     command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     for name in requirements:
         command += ["-r", name]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    begun.unlink()
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["pip failed"]
         raise Failed(f"can't install the packages: {errors[-1]}; is the network there?")
@@ -100,13 +114,15 @@ def script(name: str, *arguments: str) -> list[str]:
 
 
 def call(command: list[str], env: dict[str, str] | None = None) -> int:
-    """Run in the foreground; Ctrl-C reaches the command, which ends in its own way."""
+    """Run in the foreground; Ctrl-C reaches the command, which ends in its own way. Returns 130 then."""
     process = subprocess.Popen(command, cwd=ROOT, env=env)
+    interrupted = False
     while True:
         try:
-            return process.wait()
+            code = process.wait()
+            return INTERRUPTED if interrupted else code
         except KeyboardInterrupt:
-            continue
+            interrupted = True
 
 
 # verbs
@@ -122,17 +138,16 @@ def demo(arguments: list[str]) -> int:
         f"a simulated stream, {DEMO_RATE} tweets a second for {DEMO_SECONDS} s; the scripts log to {DEMO_LOG}"
     )
     DEMO_LOG.parent.mkdir(exist_ok=True)
-    with DEMO_LOG.open("wb") as log:
-        consumers = in_background(log, env, "kafka-consumer/consumer.py")
-        try:
-            producer = in_background(
-                log, env, "kafka-producer/producer.py", "simulate", "--rate", DEMO_RATE, "--duration", DEMO_SECONDS
-            )  # fmt: skip
-            watch(producer, env)
-        finally:
-            consumers.terminate()
-            consumers.wait()
+    stream = ("kafka-producer/producer.py", "simulate", "--rate", DEMO_RATE, "--duration", DEMO_SECONDS)
+    with (
+        DEMO_LOG.open("wb") as log,
+        in_background(log, env, "kafka-consumer/consumer.py"),
+        in_background(log, env, *stream) as producer,
+    ):
+        watch(producer, env)
     audited = call(script("kafka-consumer/audit.py"), env)
+    if audited == INTERRUPTED:
+        return audited
     drawn = call(script("kibana-dashboards/preview.py", "--since", DEMO_SINCE), env)
     print(next_steps(env, " ".join(["", *arguments])))
     return audited or drawn
@@ -141,15 +156,40 @@ def demo(arguments: list[str]) -> int:
 def cluster_environment(arguments: list[str]) -> dict[str, str]:
     """The variables that lead the scripts to the cluster that `up` started."""
     command = script("kafka-cluster/cluster.py", "env", *arguments)
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise Failed("can't say where the cluster is: see above")
     return dict(line.split("=", 1) for line in done.stdout.splitlines())
 
 
-def in_background(log: BinaryIO, env: dict[str, str], *command: str) -> subprocess.Popen:
-    """Start a script that a Ctrl-C does not reach: we tell it to stop."""
-    return subprocess.Popen(
-        script(*command), stdout=log, stderr=log, env=env, cwd=ROOT, start_new_session=True
-    )
+@contextmanager
+def in_background(log: BinaryIO, env: dict[str, str], *command: str) -> Iterator[subprocess.Popen]:
+    """A script that runs meanwhile. A Ctrl-C does not reach it: in the end we tell it to stop, whatever happens."""
+    process = None
+    try:
+        with uninterrupted():
+            process = subprocess.Popen(
+                script(*command), stdout=log, stderr=log, env=env, cwd=ROOT, start_new_session=True
+            )
+        yield process
+    finally:
+        if process:
+            with uninterrupted():
+                process.terminate()
+                process.wait()
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt when this is over: no process is started, or ended, by half."""
+    asked: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda *_: asked.append(1))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if asked:
+        raise KeyboardInterrupt
 
 
 def watch(producer: subprocess.Popen, env: dict[str, str]) -> None:
@@ -224,9 +264,11 @@ def check(_: list[str]) -> int:
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        code = main()
     except Failed as failed:
         print(f"run.py: {failed}", file=sys.stderr)
-        sys.exit(2)
+        code = 2
     except KeyboardInterrupt:
-        sys.exit(130)
+        code = INTERRUPTED
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit(code)

@@ -4,8 +4,10 @@ with --docker, or where they run in containers already, by docker-compose, and K
 
 init         write .env, with a random password, if there is none
 up           start all servers; done when each takes a write      down [--volumes]  end them; with their data
-status       servers, topics, lag of the consumer groups          logs NAME [-f]    what a server printed
+status       servers, topics, lag of the consumer groups; with --watch again and again, until Ctrl-C
+logs NAME    what a server printed; with -f also what it prints from now on
 kill NAME    end one server at once, to see what happens          start NAME        start it again
+doctor       look for what people trip over, and say the cure; exit code 0: nothing found, 1: something
 env          the variables that lead the scripts to this cluster
 drill        under load, kill the leader of a partition and bring it back; watch leaders, replicas, lag; then the audit
 
@@ -14,6 +16,11 @@ drill        under load, kill the leader of a partition and bring it back; watch
   cluster.py up --port-offset 1000          a second cluster beside the first
   cluster.py logs elasticsearch -f
 """
+
+# ruff: noqa: E402
+import signal
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports: no traceback
 
 import argparse
 import os
@@ -30,17 +37,31 @@ if TYPE_CHECKING:
 
 def main() -> int:
     args = parse()
+    for name in ("SIGTERM", "SIGHUP"):  # a closed terminal is a Ctrl-C: what this call started is ended
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, signal.default_int_handler)
     if args.verb == "init":
         print(make_env_file())
         return 0
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the same for these
     try:
+        if args.verb == "doctor":
+            from doctor import doctor
+
+            return doctor(lambda: choose(args.docker, args.port_offset), args.port_offset != 0)
         cluster = choose(args.docker, args.port_offset)
         from cluster_status import print_status
     except ModuleNotFoundError as missing:
+        if missing.name == "fcntl":  # Windows
+            raise UserError(
+                "servers as processes need Linux or macOS: use Docker Desktop and --docker, or WSL2 for all of it"
+            ) from None
         raise UserError(
             f"{missing.name} is not installed: run  python3 -m pip install -r requirements.txt "
             "-r kafka-cluster/requirements-native.txt  in the project's folder"
         ) from None
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if args.verb == "up":
         up(cluster)
     elif args.verb == "down":
@@ -59,6 +80,10 @@ def main() -> int:
     elif args.verb in ("kill", "start"):
         getattr(cluster, args.verb)(args.name)
         print(f"{args.name} {'is ended' if args.verb == 'kill' else 'is up'}")
+    elif args.watch:
+        from status_watch import watch_status
+
+        watch_status(cluster)
     else:
         return print_status(cluster)
     return 0
@@ -99,7 +124,7 @@ def parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb in ("init", "up", "down", "status", "logs", "kill", "start", "env", "drill"):
+    for verb in ("init", "up", "down", "status", "doctor", "logs", "kill", "start", "env", "drill"):
         command = verbs.add_parser(verb)
         command.add_argument(
             "--port-offset", type=int, default=0, metavar="N", help="a second cluster beside the first"
@@ -112,6 +137,8 @@ def parse() -> argparse.Namespace:
             command.add_argument("--volumes", action="store_true", help="delete the data too")
         if verb in ("logs", "kill", "start"):
             command.add_argument("name", help="the server, such as kafka1")
+        if verb == "status":
+            command.add_argument("--watch", action="store_true", help="show it live, until Ctrl-C")
         if verb == "logs":
             command.add_argument("-f", "--follow", action="store_true", help="go on printing")
     args = parser.parse_args()

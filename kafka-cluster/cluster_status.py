@@ -35,7 +35,7 @@ def print_status(cluster: Cluster) -> int:
 
 def servers_table(states: list[ServerState]) -> Table:
     """Name, address, pid or container, memory, health of each server."""
-    table = _table("server", "address", "runs as", "memory", "health")
+    table = new_table("server", "address", "runs as", "memory", "health")
     for state in states:
         table.add_row(
             state.name, state.address, state.place,
@@ -59,7 +59,7 @@ def kafka_tables(settings: Settings) -> tuple[Table, Table]:
 
 def topics_table(topics: list[dict[str, Any]]) -> Table:
     """Each partition with its leader and in-sync replicas; Kafka's own topics are left out."""
-    table = _table("topic", "partition", "leader", "in-sync replicas", "")
+    table = new_table("topic", "partition", "leader", "in-sync replicas", "")
     for topic in sorted(topics, key=lambda topic: topic["name"]):
         if topic.get("is_internal") or topic["name"].startswith("__"):
             continue
@@ -76,7 +76,7 @@ def topics_table(topics: list[dict[str, Any]]) -> Table:
 
 def lag_table(admin: KafkaAdminClient, settings: Settings) -> Table:
     """For each of our groups: members, records committed, records still to read."""
-    table = _table("group", "reads", "members", "committed", "lag")
+    table = new_table("group", "reads", "members", "committed", "lag")
     consumer = connect(KafkaConsumer, settings, **consumer_options(settings, None))
     try:
         partitions = consumer.partitions_for_topic(settings.topic) or ()
@@ -99,7 +99,8 @@ def _members(admin: KafkaAdminClient, group: str) -> int:
         return 0
 
 
-def _table(*columns: str) -> Table:
+def new_table(*columns: str) -> Table:
+    """A table without lines; numbers stand at the right."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
         table.add_column(column, justify="right" if column in ("memory", "lag", "committed") else "left")

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from kafka_cluster.settings import ELASTICSEARCH_USERS
+
+PASSWORDS = ("elasticsearch_password", *ELASTICSEARCH_USERS.values())
 ELSEWHERE = (
     "kafka_security_protocol", "kafka_user", "kafka_password", "kafka_ca_file", "kafka_certificate_file",
     "kafka_key_file", "elasticsearch_api_key", "elasticsearch_ca_file", "webhdfs_ca_file",
@@ -24,6 +27,23 @@ class ServerState:
     well: bool
 
 
+@dataclass(frozen=True)
+class Memory:
+    """What all servers together can have, and what they need, in bytes; and how to give them more."""
+
+    room: int
+    needed: int
+    cure: str
+
+
+class Listener(NamedTuple):
+    """Where a server takes connections."""
+
+    name: str
+    address: str
+    port: int
+
+
 class Cluster(Protocol):
     """The servers of one checkout, as processes or in containers."""
 
@@ -42,11 +62,17 @@ class Cluster(Protocol):
     def states(self) -> list[ServerState]:
         """All servers."""
 
+    def listeners(self) -> list[Listener]:
+        """All addresses of this machine at which the servers that run can be reached."""
+
+    def memory(self) -> Memory:
+        """Room for the servers. Raises UserError where it can't be told."""
+
     def log_command(self, name: str, follow: bool) -> list[str]:
         """The command that prints a server's output."""
 
     def environment(self) -> dict[str, str]:
-        """The variables that lead the scripts to this cluster, the password included."""
+        """The variables that lead the scripts to this cluster, the passwords included."""
 
     def hints(self) -> list[str]:
         """What the person who started it should know: where to look, what is open."""
@@ -58,7 +84,7 @@ def brokers_at(host: str, offset: int = 0) -> str:
 
 
 def environment_at(brokers: str, host: str, offset: int, variables: Mapping[str, str]) -> dict[str, str]:
-    """The variables that lead the scripts to the servers at `host`; `variables` holds the password.
+    """The variables that lead the scripts to the servers at `host`; `variables` holds the passwords.
 
     What `.env` says of servers elsewhere is unset.
     """
@@ -67,5 +93,5 @@ def environment_at(brokers: str, host: str, offset: int, variables: Mapping[str,
         "elasticsearch_url": f"http://{host}:{9200 + offset}",
         "webhdfs_url": f"http://{host}:{9870 + offset}",
         "elasticsearch_user": "elastic",
-        "elasticsearch_password": variables["elasticsearch_password"],
+        **{name: variables[name] for name in PASSWORDS if variables.get(name)},
     }

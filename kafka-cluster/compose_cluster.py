@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from clusters import ServerState, brokers_at, environment_at
+from clusters import PASSWORDS, Listener, Memory, ServerState, brokers_at, environment_at
 from compose_file import COMPOSE_FILE, Service, load_services
 from docker_containers import (
     FOLDER,
@@ -19,7 +19,9 @@ from docker_containers import (
     health,
     last_line,
     memory,
+    published,
     running_project,
+    total_memory,
 )
 from env_file import link_for_compose, refuse_placeholders
 from kafka_cluster.script import UserError
@@ -28,6 +30,8 @@ from readiness import LAST_CHECKS
 HOST_NAME_FILE = FOLDER / "docker-compose.host-name.yml"
 READY_SECONDS = 300.0
 CHECK_SECONDS = 120.0
+MEMORY_NEEDED = 11 << 29
+"""5.5 GiB: the compose file's limits are 6 GB in sum, and a VM of 6 GB shows a little less."""
 LOOPBACK = "127.0.0.1"
 
 Say = Callable[[str], None]
@@ -46,7 +50,7 @@ class ComposeCluster:
     def up(self) -> dict[str, float]:
         """Start what does not run, and wait until all takes writes; returns the seconds of each phase."""
         check_addresses(self._variables)
-        check_password(self._variables["elasticsearch_password"])
+        check_passwords(self._variables)
         link_for_compose()
         started = time.monotonic()
         if self._compose("up", "-d"):
@@ -92,12 +96,26 @@ class ComposeCluster:
         held = memory([container["Id"] for container in found.values() if container["State"]["Running"]])
         return [self._state(name, service, found.get(name), held) for name, service in self.services.items()]
 
+    def listeners(self) -> list[Listener]:
+        """All published ports of the containers that run."""
+        return [
+            Listener(name, *where)
+            for name, container in containers().items()
+            if container["State"]["Running"]
+            for where in sorted(published(container))
+        ]
+
+    def memory(self) -> Memory:
+        """What Docker has for all containers."""
+        cure = "give Docker Desktop 8 GB: Settings, Resources, Memory limit"
+        return Memory(total_memory(), MEMORY_NEEDED, cure)
+
     def log_command(self, name: str, follow: bool) -> list[str]:
         """The command that prints a server's output."""
         return ["docker", "logs", "--tail", "100", *(["-f"] if follow else []), self._container(name)["Id"]]
 
     def environment(self) -> dict[str, str]:
-        """The variables that lead the scripts to this cluster, the password included."""
+        """The variables that lead the scripts to this cluster, the passwords included."""
         variables = self._variables
         advertised = (
             variables.get("bootstrap_servers_name") or variables.get("bootstrap_servers_ip") or LOOPBACK
@@ -222,10 +240,10 @@ def check_addresses(variables: Mapping[str, str]) -> None:
             )
 
 
-def check_password(password: str) -> None:
+def check_passwords(variables: Mapping[str, str]) -> None:
     """Raise UserError for a password that Elasticsearch refuses, or that compose reads otherwise than the scripts."""
-    if not re.fullmatch(r"[A-Za-z0-9_.~+=@%:,/-]{6,}", password):
-        raise UserError(
-            "elasticsearch_password wants at least 6 letters, digits, - or _: compose reads other signs in .env "
-            "in ways of its own"
-        )
+    for name in PASSWORDS:
+        if variables.get(name) and not re.fullmatch(r"[A-Za-z0-9_.~+=@%:,/-]{6,}", variables[name]):
+            raise UserError(
+                f"{name} wants at least 6 letters, digits, - or _: compose reads other signs in .env in ways of its own"
+            )

@@ -14,6 +14,8 @@ FOLDER = COMPOSE_FILE.parent
 SETUP = "kibana-setup"
 """The one service that ends by itself."""
 _LABEL = "com.docker.compose."
+QUERY_SECONDS = 10.0
+"""For what Docker answers at once, unless it hangs."""
 
 
 def compose_command() -> list[str]:
@@ -36,9 +38,9 @@ def containers() -> dict[str, dict[str, Any]]:
     """The containers of this checkout by service, as `docker inspect` shows them; none where Docker is not there."""
     if not shutil.which("docker"):
         return {}
-    listed = docker("ps", "-aq", "--no-trunc", "--filter", f"label={_LABEL}project.working_dir")
-    ids = listed.stdout.split()
-    found = json.loads(docker("inspect", *ids).stdout or "[]") if ids else []
+    ours = f"label={_LABEL}project.working_dir"
+    ids = docker("ps", "-aq", "--no-trunc", "--filter", ours, seconds=QUERY_SECONDS).stdout.split()
+    found = json.loads(docker("inspect", *ids, seconds=QUERY_SECONDS).stdout or "[]") if ids else []
     found.sort(key=lambda container: container["State"]["Running"])  # of two by one name the one that runs
     return {_label(container, "service"): container for container in found if _is_ours(container)}
 
@@ -70,7 +72,8 @@ def health(container: dict[str, Any]) -> str:
         return "frozen"
     if not state["Running"]:
         done = _label(container, "service") == SETUP and state["Status"] == "exited"
-        return "done" if done and state["ExitCode"] == 0 else "down"
+        down = "down, it ran out of memory" if state.get("OOMKilled") else "down"
+        return "done" if done and state["ExitCode"] == 0 else down
     said = state.get("Health", {}).get("Status", "running")
     return {"healthy": "ready", "unhealthy": "runs, does not answer"}.get(said, said)
 
@@ -85,11 +88,40 @@ def memory(ids: list[str]) -> dict[str, int]:
     return {id_: int(float(number) * unit[prefix]) for id_, number, prefix in sizes}
 
 
+def published(container: dict[str, Any]) -> set[tuple[str, int]]:
+    """Addresses and ports of this machine at which a container is reached."""
+    ports = container["NetworkSettings"]["Ports"] or {}
+    return {
+        (binding["HostIp"] or "0.0.0.0", int(binding["HostPort"]))  # noqa: S104 - what Docker means by none
+        for bindings in ports.values()
+        for binding in bindings or ()
+    }
+
+
+def total_memory() -> int:
+    """Bytes that all containers together can have: of Docker Desktop's VM, or of this machine. Raises UserError."""
+    if not shutil.which("docker"):
+        raise UserError("Docker is not there: install it, or leave out --docker")
+    shown = docker("info", "--format", "{{json .}}", seconds=QUERY_SECONDS)
+    try:
+        total = int(json.loads(shown.stdout)["MemTotal"])
+    except (ValueError, KeyError):
+        total = 0
+    if shown.returncode or not total:
+        why = shown.stderr.strip() or "it says nothing"
+        raise UserError(f"Docker does not answer ({why[:200]}): start Docker Desktop, or the service docker")
+    return total
+
+
 def last_line(id_: str) -> str:
     """What a container printed last."""
     return (docker("logs", "--tail", "1", id_).stdout.strip() or "the set-up of Kibana failed")[:300]
 
 
-def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """One call of the docker command, to its end."""
-    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+def docker(*arguments: str, seconds: float | None = None) -> subprocess.CompletedProcess[str]:
+    """One call of the docker command, to its end; a failed one where that takes longer than so many seconds."""
+    command = ["docker", *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 1, "", f"no answer within {seconds:.0f} s")

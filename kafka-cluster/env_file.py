@@ -11,6 +11,9 @@ from kafka_cluster.script import ROOT, UserError, is_link_text, refuse_differing
 PASSWORD_BYTES = 18
 COMPOSE_READS = {
     "elasticsearch_password": "put a password there",
+    "elasticsearch_writer_password": "put a password there, or delete the line",
+    "elasticsearch_reader_password": "put a password there, or delete the line",
+    "elasticsearch_operator_password": "put a password there, or delete the line",
     "bootstrap_servers_ip": "put an IP address of this machine there, or delete the line",
     "bootstrap_servers_name": "put a host name there, or delete the line",
     "bind_address": "put an IP address of this machine there, or delete the line",
@@ -19,7 +22,7 @@ COMPOSE_READS = {
 
 
 def make_env_file(root: Path = ROOT) -> str:
-    """Write `.env` from `.env.example`, mode 0600, with a random password; returns what was done, in words.
+    """Write `.env` from `.env.example`, mode 0600, with random passwords; returns what was done, in words.
 
     A `.env` that is there is never touched. Raises UserError where it can't be written, or where one that is there
     can't be started with.
@@ -28,11 +31,10 @@ def make_env_file(root: Path = ROOT) -> str:
     refuse_differing_env_files(root)
     try:
         if target.exists():
-            _check(target)
-            said = f"{target} is there already"
+            said = f"{target} is there already{_check(target)}"
         else:
             _write(target, (root / ".env.example").read_text(encoding="utf-8"))
-            said = f"wrote {target}, with a random password for Elasticsearch"
+            said = f"wrote {target}, with random passwords for Elasticsearch"
         return said + link_for_compose(root)
     except OSError as error:
         raise UserError(f"can't write {target}: {error.strerror}") from None
@@ -62,7 +64,8 @@ def refuse_placeholders(values: Mapping[str, str]) -> None:
             raise UserError(f"{name} in .env is still the example's, {value}: {cure}")
 
 
-def _check(env_file: Path) -> None:
+def _check(env_file: Path) -> str:
+    """Returns what could be better, in words. Raises UserError for what can't be started with."""
     lines = re.findall(
         r"(?m)^[ \t]*(?:export +)?(\w+)[ \t]*=[ \t]*(.*?)[ \t]*$", env_file.read_text(encoding="utf-8-sig")
     )
@@ -72,11 +75,20 @@ def _check(env_file: Path) -> None:
         raise UserError(
             f"{env_file} has no elasticsearch_password: add the line  elasticsearch_password = (one of your own)"
         )
+    absent = [name for name in COMPOSE_READS if name.endswith("_password") and not values.get(name)]
+    return f"; without {', '.join(absent)} the scripts use that of elasticsearch_user" if absent else ""
 
 
 def _write(target: Path, example: str) -> None:
-    password = secrets.token_urlsafe(PASSWORD_BYTES)
-    text = re.sub(r"(?m)^elasticsearch_password *=.*$", f"elasticsearch_password = {password}", example)
+    text = re.sub(
+        r"(?m)^(elasticsearch_(?:\w+_)?password) *=.*$",
+        lambda line: f"{line[1]} = {secrets.token_urlsafe(PASSWORD_BYTES)}",
+        example,
+    )
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - made with its mode
-        file.write(text)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - made with its mode
+            file.write(text)
+    except BaseException:  # half of it would count as written
+        target.unlink()
+        raise

@@ -5,21 +5,22 @@ import fcntl
 import hashlib
 import os
 import shutil
-import signal
 import subprocess
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 import downloads
-from clusters import ServerState, brokers_at, environment_at
+from clusters import Listener, Memory, ServerState, brokers_at, environment_at
 from compose_file import Service, load_services
 from env_file import refuse_placeholders
-from kafka_cluster.script import ROOT, UserError
+from kafka_cluster.script import ROOT, UserError, uninterrupted
 from processes import ServerProcess, check_free, is_taken
 from readiness import LAST_CHECKS, is_ready
 from server_config import LOOPBACK, ServerConfig, server_config
@@ -27,6 +28,7 @@ from server_config import LOOPBACK, ServerConfig, server_config
 NATIVE = yaml.safe_load(Path(__file__).with_name("native.yml").read_text(encoding="utf-8"))
 READY_SECONDS = 120.0
 RESTARTS = 4
+MEMORY_NEEDED = 3 << 30  # resident after an hour of load: 2.6 to 2.9 GB
 BROKER_STOP_SECONDS, STOP_SECONDS = 15.0, 8.0
 # These would move servers off loopback; the native way always stays on it.
 DOCKER_ONLY = {"bootstrap_servers_ip", "bootstrap_servers_name", "bind_address"}
@@ -58,7 +60,7 @@ class NativeCluster:
             for name in names
         }  # fmt: skip
         self.processes = {name: ServerProcess(name, self.folder / name) for name in names}
-        self.password = self.configs["elasticsearch"].password
+        self._variables = variables
         self._complete = self.folder / "complete"
 
     # verbs
@@ -95,7 +97,11 @@ class NativeCluster:
             self._complete.unlink(missing_ok=True)
             self._stop(list(self.processes))
         if volumes:
-            shutil.rmtree(self.folder)
+            doomed = self.folder.with_name(f"{self.folder.name}.deleted")
+            with uninterrupted():  # of the data of servers that know each other, all goes or nothing
+                shutil.rmtree(doomed, ignore_errors=True)
+                self.folder.rename(doomed)
+                shutil.rmtree(doomed)
 
     def start(self, name: str) -> None:
         """Start one server and wait until it is ready."""
@@ -120,13 +126,26 @@ class NativeCluster:
         return ["tail", "-n", "100", *(["-f"] if follow else []), str(self.log_file(name))]
 
     def environment(self) -> dict[str, str]:
-        """The variables that lead the scripts to this cluster, the password included."""
-        variables = {**self._variables, "elasticsearch_password": self.password}
-        return environment_at(brokers_at(LOOPBACK, self.offset), LOOPBACK, self.offset, variables)
+        """The variables that lead the scripts to this cluster, the passwords included."""
+        return environment_at(brokers_at(LOOPBACK, self.offset), LOOPBACK, self.offset, self._variables)
 
     def states(self) -> list[ServerState]:
-        """All servers."""
-        return [self._state(name, config) for name, config in self.configs.items()]
+        """All servers, asked at the same time: one that hangs takes seconds."""
+        with ThreadPoolExecutor(len(self.configs)) as askers:
+            return list(askers.map(lambda name: self._state(name, self.configs[name]), self.configs))
+
+    def listeners(self) -> list[Listener]:
+        """All addresses of this machine at which the servers that run can be reached."""
+        return [
+            Listener(name, *where)
+            for name, process in self.processes.items()
+            for where in sorted(process.listeners())
+        ]
+
+    def memory(self) -> Memory:
+        """What is free, and what the servers have already."""
+        room = psutil.virtual_memory().available + self.resident_bytes()
+        return Memory(room, MEMORY_NEEDED, "end other programs, or use a machine with more memory")
 
     def hints(self) -> list[str]:
         """Memory; for a second cluster, how to use it."""
@@ -178,7 +197,7 @@ class NativeCluster:
         started = time.monotonic()
         for name in names:
             self._provision(name, supply)
-        with ThreadPoolExecutor(len(self.processes)) as starters:
+        with uninterrupted(), ThreadPoolExecutor(len(self.processes)) as starters:  # what runs must be known
             list(starters.map(lambda name: self._launch(name, supply), names))
         waiting, restarts = list(names), dict.fromkeys(names, 0)
         while waiting:
@@ -187,7 +206,8 @@ class NativeCluster:
                     # As Docker does: a broker that was killed ends when it finds its old session in ZooKeeper.
                     restarts[name] += 1
                     time.sleep(1)
-                    self._launch(name, supply)
+                    with uninterrupted():
+                        self._launch(name, supply)
                 self._raise_if_dead(name)
                 if is_ready(name, self.configs[name], self.environment()):
                     waiting.remove(name)
@@ -225,11 +245,11 @@ class NativeCluster:
             f"-Dlog4j.configuration=file:{folder}/log4j.properties",
             "-cp", f"{folder}{os.pathsep}{supply[native['software']]}", native["main"],
         ]  # fmt: skip
-        if name == "namenode" and not any(Path(path, "name", "current").exists() for path in config.folders):
+        if name == "namenode" and not any(map(_is_formatted, config.folders)):
             with self.processes[name].log.open("ab") as log:
                 subprocess.run(
-                    [*java, "-format", "-nonInteractive"], env=environment, cwd=folder, stdin=subprocess.DEVNULL,
-                    stdout=log, stderr=log, check=True,
+                    [*java, "-format", "-force", "-nonInteractive"], env=environment, cwd=folder,
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True, start_new_session=True,
                 )  # fmt: skip
         self.processes[name].start([*java, *config.arguments], environment)
 
@@ -253,7 +273,7 @@ class NativeCluster:
         """Brokers first, all at once: they hand over their leaders while ZooKeeper is still there."""
         brokers = [name for name in names if name.startswith("kafka")]
         others = [name for name in names if name not in (*brokers, "zookeeper")]
-        with _signals_blocked(), ThreadPoolExecutor(8) as stoppers:
+        with uninterrupted(), ThreadPoolExecutor(8) as stoppers:
             later = [stoppers.submit(self.processes[name].stop, STOP_SECONDS) for name in others]
             list(stoppers.map(lambda name: self.processes[name].stop(BROKER_STOP_SECONDS), brokers))
             for stopped in later:
@@ -298,13 +318,16 @@ def _supply(software: set[str]) -> dict[str, str]:
 
 
 def _provision_elasticsearch(config: ServerConfig, folder: Path, supply: Mapping[str, str]) -> None:
-    """The configuration folder, and a keystore with the password, which goes in by stdin only."""
+    """The configuration folder, its users, and a keystore with the password, which goes in by stdin only."""
     home, target = Path(supply["elasticsearch"]), folder / "config"
     target.mkdir(exist_ok=True)
     for file in ("log4j2.properties", "jvm.options"):
         # the wheel's Java has no jdk.incubator.vector
         lines = (home / "config" / file).read_text(encoding="utf-8").splitlines(keepends=True)
         (target / file).write_text("".join(line for line in lines if "jdk.incubator.vector" not in line))
+    hashed = "".join(f"{user}:{_hashed(password)}\n" for user, password in config.users.items())
+    (target / "users").write_text(hashed, encoding="utf-8")
+    (target / "users_roles").write_text("".join(f"{user}:{user}\n" for user in config.users))
     mark = target / "keystore.made-for"
     made_for = hashlib.sha256(f"{folder}{config.password}".encode()).hexdigest()
     if mark.exists() and mark.read_text() == made_for:
@@ -324,6 +347,21 @@ def _provision_elasticsearch(config: ServerConfig, folder: Path, supply: Mapping
     mark.write_text(made_for)
 
 
+def _is_formatted(folder: str) -> bool:
+    """True where a NameNode's data begins; one whose formatting was cut short has neither edits nor an image, though
+    perhaps the image's sum, which is written before it."""
+    current = Path(folder, "name", "current")
+    images = [path for path in current.glob("fsimage_*") if path.suffix != ".md5"]
+    return bool(images) or any(current.glob("edits_*"))
+
+
+def _hashed(password: str) -> str:
+    """As `elasticsearch-users` writes it where the algorithm is pbkdf2, without the seconds that each call takes."""
+    salt, rounds = os.urandom(32), 10_000
+    key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, rounds, 32)
+    return f"{{PBKDF2}}{rounds}${b64encode(salt).decode()}${b64encode(key).decode()}"
+
+
 def _give_away(folder: Path, user: str) -> None:
     for path in [folder, *folder.rglob("*")]:
         shutil.chown(path, user)
@@ -341,16 +379,3 @@ def _timed(seconds: dict[str, float], phase: str) -> Iterator[None]:
     started = time.monotonic()
     yield
     seconds[phase] = time.monotonic() - started
-
-
-@contextlib.contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """A second Ctrl-C must not leave servers behind half ended."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, old)

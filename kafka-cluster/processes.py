@@ -77,6 +77,15 @@ class ServerProcess:
         """Memory that the group holds."""
         return sum(process.memory_info().rss for process in self._group())
 
+    def listeners(self) -> set[tuple[str, int]]:
+        """Addresses and ports at which the group takes connections."""
+        return {
+            (connection.laddr.ip, connection.laddr.port)
+            for process in self._group()
+            for connection in process.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN
+        }
+
     def _group(self) -> list[psutil.Process]:
         pid = self.pid
         if pid is None:

@@ -43,6 +43,8 @@ class ServerConfig:
     arguments: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     password: str = field(default="", repr=False)
+    users: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of Elasticsearch: the password of each user of its file realm, whose role has the same name."""
 
 
 def server_config(
@@ -53,6 +55,7 @@ def server_config(
     environment = {
         key: _local(value, names, offset, folders) if key not in port_keys else str(int(value) + offset)
         for key, value in service.environment.items()
+        if not key.endswith("PASSWORD")
     }
     ports = tuple(port + offset for port in service.ports)
     if service.name == "zookeeper":
@@ -110,9 +113,12 @@ def _elasticsearch(
     settings |= {"network.host": LOOPBACK, "path.data": f"{home}/data", "path.logs": f"{home}/logs"}
     return ServerConfig(
         service.name, (*ports, int(settings["transport.port"])),
-        {"config/elasticsearch.yml": "".join(f"{key}: {value}\n" for key, value in settings.items())},
+        {"config/elasticsearch.yml": "".join(f"{key}: {value}\n" for key, value in settings.items()),
+         "config/roles.yml": environment["ROLES_YML"]},
         (f"{home}/data", f"{home}/logs"), environment={"ES_JAVA_OPTS": environment["ES_JAVA_OPTS"]},
-        password=environment["ELASTIC_PASSWORD"],
+        password=service.environment["ELASTIC_PASSWORD"],
+        users={match[1].lower(): value for key, value in service.environment.items()
+               if (match := re.fullmatch("(TWEETS_\\w+)_PASSWORD", key)) and value},
     )  # fmt: skip
 
 

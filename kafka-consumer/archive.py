@@ -1,34 +1,43 @@
 #!/usr/bin/env python3
-"""Read the tweets again, from Kafka or from the archive in HDFS; or forget some of them.
+"""Read the tweets again, from Kafka or from the archive in HDFS; forget some of them; keep the archive in order.
 
 rebuild   fill a new index beside the old one while the consumers go on, then let the alias stand for the new one
 forget    delete posts everywhere, because they were deleted on X
+compact   merge the many small files in HDFS into few large ones, while the consumers go on
+retain    drop what is older than so many months, from Elasticsearch and HDFS
 
   archive.py rebuild --from hdfs
   archive.py forget --ids deleted.txt
   archive.py forget --user 2244994945
+  archive.py compact --dry-run
+  archive.py retain --months 12 --dry-run
 """
 
 import argparse
+import signal
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 try:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports: no traceback
     from elasticsearch import ApiError, TransportError
     from hdfs import HdfsError
     from kafka.errors import KafkaError
     from requests.exceptions import RequestException
 
+    from archive_compact import ArchiveCompact
     from archive_reader import Torn
+    from archive_retain import ArchiveRetain, first_kept
     from elasticsearch_index import connect_elasticsearch
     from forget import Forget
     from forgotten_posts import read_ids
-    from hdfs_client import NotYes
+    from hdfs_client import HdfsClient, NotYes
     from index_rebuild import IndexRebuild
     from kafka_cluster.message import is_tweet_id
     from kafka_cluster.reachable import require_hdfs
     from kafka_cluster.script import UserError, run, set_up_logging
-    from kafka_cluster.settings import Settings, load_settings
+    from kafka_cluster.settings import OPERATOR, Settings, load_settings
     from kafka_cluster.topics import admin_client
     from rebuild_letters import RebuildLetters
     from sink import StopLoudly
@@ -71,12 +80,40 @@ their retention ends; lines that wait in spill_folder; HDFS snapshots; pages tha
 """
 
 
+COMPACT_HELP = """\
+Merge the many small files of the archive into few large ones, each a day of a partition, up to 256 MiB; every line
+stays as it is. Each batch that group B writes is a small file, and a block of HDFS, of its own, and each rebalance
+begins a new folder.
+
+What the owners of the partitions write just now stays as it is, and so does what the last owner wrote. An open folder
+with days that are over is closed, as when a consumer comes or goes, and merged by a later run: once a day is a good
+rhythm. Consumers, audits and rebuilds go on meanwhile. It may be killed and repeated.
+
+Another program that reads the files directly, such as Spark, may meet a file that vanishes, or for a moment see both
+the old and the new ones: see docs/reading-the-archive.md.
+"""
+
+RETAIN_HELP = """\
+Drop what is older than so many months: from Elasticsearch the tweets that were written before (created_at, the time
+that the dashboards show; in every index of tweets), from HDFS the days that arrived before (dt=). It first shows what
+it would drop, then asks.
+
+An old tweet that came lately (a replay of an old file) is dropped from Elasticsearch, and stays in HDFS for its
+months. What stays in HDFS whatever its age: what the owners of the partitions write, and of each partition the last
+day that the owner before wrote, where the next one reads from which offset to go on.
+
+What was dropped comes back where its source still has it: a tweet by consumer.py --from-beginning or rebuild --from
+kafka while Kafka has it, by rebuild --from hdfs while HDFS has it; the next run drops it again. audit.py counts it as
+dropped, and not as missing.
+"""
+
+
 def main() -> int:
     args = parse()
-    set_up_logging()
     settings = load_settings()
+    set_up_logging(settings.log_format)
     try:
-        print(rebuild(args, settings) if args.verb == "rebuild" else forget(args, settings))
+        print(VERBS[args.verb](args, settings))
     except TROUBLE as error:
         raise UserError(f"the {args.verb} ended, run it again: {type(error).__name__}: {error}") from None
     return 0
@@ -85,7 +122,7 @@ def main() -> int:
 def rebuild(args: argparse.Namespace, settings: Settings) -> str:
     if args.source == "hdfs":
         require_hdfs(settings)
-    client = connect_elasticsearch(settings)
+    client = connect_elasticsearch(settings, OPERATOR)
     letters = RebuildLetters(settings)
     try:
         with open_topic_guard(settings) as guard:
@@ -102,12 +139,47 @@ def forget(args: argparse.Namespace, settings: Settings) -> str:
         if not is_tweet_id(id_):
             raise UserError(f"a user's id is a number, and {id_!r} is none (a name won't do: it can change)")
     require_hdfs(settings)
-    client = connect_elasticsearch(settings)
+    client = connect_elasticsearch(settings, OPERATOR)
     try:
         with admin_client(settings) as admin:
             return str(Forget(settings, client, admin).run(posts, users))
     finally:
         client.close()
+
+
+def compact(args: argparse.Namespace, settings: Settings) -> str:
+    require_hdfs(settings)
+    return str(ArchiveCompact(settings, hdfs_client(settings)).run(args.dry_run))
+
+
+def retain(args: argparse.Namespace, settings: Settings) -> str:
+    before = first_kept(args.months, datetime.now(UTC).date())
+    require_hdfs(settings)
+    client = connect_elasticsearch(settings)
+    try:
+        run = ArchiveRetain(settings, hdfs_client(settings), client, before)
+        old = run.look()
+        if args.dry_run or old.nothing:
+            return f"{old}\n{'nothing to drop' if old.nothing else 'nothing was dropped: --dry-run'}"
+        print(old, flush=True)
+        confirm(args.yes)
+        return f"dropped\n{run.drop()}"
+    finally:
+        client.close()
+
+
+def confirm(yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UserError("nothing was dropped: add --yes to drop it")
+    print("drop it for good? type yes: ", end="", flush=True)
+    if sys.stdin.readline().strip() != "yes":
+        raise UserError("nothing was dropped")
+
+
+def hdfs_client(settings: Settings) -> HdfsClient:
+    return HdfsClient(settings)
 
 
 def read_file(name: str) -> list[str]:
@@ -144,8 +216,22 @@ def parse() -> argparse.Namespace:
     which.add_argument(
         "--user", metavar="ID", action="append", help="all posts of this user; may be repeated"
     )
+    command = verbs.add_parser(
+        "compact", help="merge the many small files in HDFS into few large ones",
+        description=COMPACT_HELP, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    command.add_argument("--dry-run", action="store_true", help="only say what would be merged")
+    command = verbs.add_parser(
+        "retain", help="drop what is older than so many months, from Elasticsearch and HDFS",
+        description=RETAIN_HELP, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    command.add_argument("--months", type=int, metavar="N", required=True, help="how many months to keep")
+    command.add_argument("--dry-run", action="store_true", help="only say what would be dropped")
+    command.add_argument("--yes", action="store_true", help="drop it without asking")
     return parser.parse_args()
 
+
+VERBS = {"rebuild": rebuild, "forget": forget, "compact": compact, "retain": retain}
 
 if __name__ == "__main__":
     run(main)

@@ -9,7 +9,7 @@ import orjson
 from requests.exceptions import RequestException
 
 from forgotten_posts import Forgotten
-from hdfs_archive import ArchivedRecord, Epoch, first_offset, read_line, topic_id_of
+from hdfs_archive import OPEN, ArchivedRecord, Epoch, Merged, first_offset, read_line, topic_id_of
 from hdfs_client import RETRY_SECONDS, HdfsClient
 from kafka_cluster.script import UserError
 
@@ -23,10 +23,10 @@ class Torn(Exception):
 
 
 class Moved(UserError):
-    """A piece that was listed is no longer there: joined to another, or its epoch was sealed."""
+    """What was listed is no longer there: joined, its epoch sealed or merged, its day dropped."""
 
-    def __init__(self, piece: "Piece") -> None:
-        super().__init__(f"{piece.path} was joined or sealed again and again while it was read; try again")
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} was joined, sealed or merged again and again while it was read; try again")
 
 
 @dataclass(frozen=True)
@@ -116,23 +116,38 @@ def find(client: HdfsClient, folder: str, partition: int, topic: str, offset: in
 
 
 def pieces(client: HdfsClient, folder: str, partition: int) -> list[Piece]:
-    """The pieces of a partition, in the order of epochs, dates and offsets."""
+    """The pieces of a partition, in the order of epochs, dates and offsets. Raises Moved: then list again."""
     folder = f"{folder}/partition={partition}"
-    found = []
-    for epoch in epoch_folders(client.folder(folder)):
-        for date in sorted(date for date in client.folder(f"{folder}/{epoch}") if date.startswith("dt=")):
-            path = f"{folder}/{epoch}/{date}"
-            found += [
-                Piece(
-                    f"{path}/{name}",
-                    date[3:],
-                    first_offset(name),
-                    status["length"],
-                    status["modificationTime"],
-                )
-                for name, status in sorted(client.folder(path).items())
-            ]
-    return found
+    return [
+        piece
+        for epoch in epoch_folders(client.folder(folder))
+        for piece in pieces_in(client, f"{folder}/{epoch}")
+    ]
+
+
+def pieces_in(client: HdfsClient, epoch: str) -> list[Piece]:
+    """The pieces of an epoch's folder that was listed, in the order of dates and offsets. Raises Moved."""
+    return [
+        Piece(
+            f"{epoch}/{date}/{name}",
+            date[3:],
+            first_offset(name),
+            status["length"],
+            status["modificationTime"],
+        )
+        for date in sorted(date for date in _there(client, epoch) if date.startswith("dt="))
+        for name, status in sorted(_there(client, f"{epoch}/{date}").items())
+    ]
+
+
+def _there(client: HdfsClient, path: str) -> dict[str, dict]:
+    """What a folder holds that was there a moment ago: one that is gone must not look empty."""
+    try:
+        return dict(client.list(path, status=True))
+    except hdfs.HdfsError as error:
+        if error.exception != "FileNotFoundException":
+            raise
+        raise Moved(path) from None
 
 
 def holding(found: list[Piece], start: int, since: str = "") -> list[Piece]:
@@ -151,17 +166,32 @@ def epoch_folders(names: Collection[str]) -> list[str]:
     """The folders of a partition that count, oldest owner first.
 
     An epoch that is there both sealed and open was sealed: the open one was made anew by a MKDIRS that came twice,
-    and what its owner put there it will never vouch for.
+    and what its owner put there it will never vouch for. What a merged one stands for counts no more.
     """
-    epochs = {epoch for name in names if (epoch := Epoch.parse(name))}
-    return [epoch.sealed if epoch.sealed in names else epoch.open for epoch in sorted(epochs)]
+    return [
+        name
+        for name, replaced in _epochs(names)
+        if not replaced and not (name.endswith(OPEN) and name.removesuffix(OPEN) in names)
+    ]
+
+
+def replaced_folders(names: Collection[str]) -> list[str]:
+    """The folders of a partition that a merged one stands for, oldest first: nobody will ever look at them again."""
+    return [name for name, replaced in _epochs(names) if replaced]
+
+
+def _epochs(names: Collection[str]) -> list[tuple[str, bool]]:
+    """Each epoch's folder, in order, and whether a merged one stands for it. Numbers have the same length."""
+    found = {name: epoch for name in sorted(names) if (epoch := Merged.parse(name) or Epoch.parse(name))}
+    merged = [epoch for epoch in found.values() if isinstance(epoch, Merged)]
+    return [(name, any(each.stands_for(epoch) for each in merged)) for name, epoch in found.items()]
 
 
 def lines(client: HdfsClient, piece: Piece) -> Iterator[bytes]:
     """The lines of a piece, without their ends; where a DataNode dies, another goes on. Raises Moved or Torn."""
     position, rest, moved_on_at = 0, b"", time.monotonic()
     while position < piece.size:
-        failure: Exception = Moved(piece)  # it ended too early
+        failure: Exception = Moved(piece.path)  # it ended too early
         try:
             with client.read(piece.path, offset=position, chunk_size=CHUNK_BYTES) as chunks:
                 for chunk in chunks:
@@ -171,7 +201,7 @@ def lines(client: HdfsClient, piece: Piece) -> Iterator[bytes]:
         except (hdfs.HdfsError, RequestException) as error:
             failure = error
             if position >= piece.size or not client.exists(piece.path):
-                raise Moved(piece) from None
+                raise Moved(piece.path) from None
             # from the line's start: it may be another file of the same lines by now, where some are forgotten
             position, rest = position - len(rest), b""
         if position < piece.size:

@@ -16,8 +16,9 @@ import signal
 import sys
 
 try:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports: no traceback
     from kafka_cluster.script import UserError, run, set_up_logging
-    from kafka_cluster.settings import load_settings
+    from kafka_cluster.settings import Settings, load_settings
     from live_view import watch
     from pipeline_audit import audit
     from tweet_trace import as_json, trace
@@ -31,22 +32,23 @@ except ModuleNotFoundError as missing:
 
 def main() -> int:
     args = parse()
-    set_up_logging()
+    settings = load_settings()
+    set_up_logging(settings.log_format)
     if args.verb == "trace":
-        return show_trace(args)
+        return show_trace(args, settings)
     if args.verb == "watch":
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        watch(load_settings(), args.until_idle)
+        watch(settings, args.until_idle)
         return 0
-    report = audit(load_settings())
+    report = audit(settings)
     print(report.as_json() if args.json else report)
     return report.exit_code
 
 
-def show_trace(args: argparse.Namespace) -> int:
+def show_trace(args: argparse.Namespace, settings: Settings) -> int:
     if not args.tweet_id.isascii() or not args.tweet_id.isdigit():
         raise UserError(f"a tweet's id is a number, and {args.tweet_id!r} is none")
-    found, since = trace(load_settings(), args.tweet_id, args.archive)
+    found, since = trace(settings, args.tweet_id, args.archive)
     if since:
         said = f"tweet {args.tweet_id} was forgotten: it is on the list of archive.py forget since {since}"
         print(said, file=sys.stderr if args.json else sys.stdout)

@@ -9,9 +9,11 @@ Without --group both groups run, one process each; start more processes of a gro
 """
 
 import argparse
+import signal
 import sys
 
 try:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports: no traceback
     from consumer_groups import GROUPS, run_both, run_group, set_up_elasticsearch
     from kafka_cluster.script import run, set_up_logging
     from kafka_cluster.settings import load_settings
@@ -25,8 +27,8 @@ except ModuleNotFoundError as missing:
 
 def main() -> int:
     args = parse()
-    set_up_logging(args.verbose)
     settings = load_settings()
+    set_up_logging(settings.log_format, args.verbose)
     if args.setup:
         set_up_elasticsearch(settings)
         return 0

@@ -1,5 +1,6 @@
 """Builds and runs one consumer group's process, or both groups as two processes."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -8,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kafka import KafkaConsumer
 from kafka.errors import KafkaError
@@ -20,14 +22,20 @@ from group_events import GroupEvents
 from hdfs_sink import HdfsSink
 from kafka_cluster.groups import committed_offsets
 from kafka_cluster.kafka_options import connect, consumer_options
+from kafka_cluster.metrics import wants_metrics
+from kafka_cluster.pipeline_events import ensure_events_template
 from kafka_cluster.reachable import require_hdfs
-from kafka_cluster.settings import Settings
+from kafka_cluster.settings import OPERATOR, WRITER, Settings
 from kafka_cluster.topics import admin_client, ensure_topics
 from lost_ranges import LostRanges
 from poll_loop import PollLoop
 from rebalance_notes import Assignor
+from record_batches import unpack_faster
 from sink import Sink, StopLoudly
 from topic_guard import TopicGuard, TopicWatch, open_topic_guard
+
+if TYPE_CHECKING:
+    from group_metrics import GroupMetrics
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +57,25 @@ def run_group(name: str, settings: Settings, from_beginning: bool, until_caught_
             KafkaConsumer, settings, **consumer_options(settings, group), partition_assignment_strategy=[assignor]
         )  # fmt: skip
         lost = LostRanges(settings, name, sink.verb, letters)
+        metrics = _metrics(settings, name)
         loop = PollLoop(
-            consumer, assignor, settings.topic, sink, stop, lost.tell, from_beginning, until_caught_up
-        )
+            unpack_faster(consumer), assignor, settings.topic, metrics.measure(sink) if metrics else sink, stop,
+            lost.tell, from_beginning, until_caught_up,
+        )  # fmt: skip
+        if metrics:
+            metrics.serve(loop, lost)
         watch = TopicWatch(guard, stop)
         watch.start()
         log.info("%s: group %s reads %s", name, group, settings.topic)
         return _run_to_the_end(name, settings, loop, lost, watch)
+
+
+def _metrics(settings: Settings, name: str) -> "GroupMetrics | None":
+    if not wants_metrics(settings):
+        return None
+    from group_metrics import GroupMetrics  # imports the library
+
+    return GroupMetrics(settings, name)
 
 
 def _run_to_the_end(
@@ -80,23 +100,17 @@ def _run_to_the_end(
 
 
 def set_up_elasticsearch(settings: Settings) -> None:
-    """Make template, first index and alias, as a user who may."""
-    ensure_index(connect_elasticsearch(settings), settings)
-    log.info("elasticsearch: template, index and alias %s are there", settings.elasticsearch_alias)
+    """Make templates, first index and alias, as a user who may."""
+    with contextlib.closing(connect_elasticsearch(settings, OPERATOR, 1)) as client:
+        ensure_index(client, settings)
+        ensure_events_template(client, settings.events_index)
+    log.info("elasticsearch: templates, index and alias %s are there", settings.elasticsearch_alias)
 
 
 def run_both(arguments: list[str]) -> int:
     """Run each group in a process of its own; one that ends does not end the other. Returns the highest exit code."""
     script = str(Path(__file__).with_name("consumer.py"))
-    # In sessions of their own, so that Ctrl-C reaches us alone and each is told to stop just once.
-    processes = {
-        name: subprocess.Popen(
-            [sys.executable, script, "--group", name, *arguments],
-            env=os.environ | {"consumer_parent": str(os.getpid())}, start_new_session=True,
-        )
-        for name in GROUPS
-    }  # fmt: skip
-
+    processes: dict[str, subprocess.Popen] = {}
     asked = []
 
     def stop(*_: object) -> None:
@@ -107,6 +121,14 @@ def run_both(arguments: list[str]) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    for name in GROUPS:
+        # In sessions of their own, so that Ctrl-C reaches us alone and each is told to stop just once.
+        processes[name] = subprocess.Popen(
+            [sys.executable, script, "--group", name, *arguments],
+            env=os.environ | {"consumer_parent": str(os.getpid())}, start_new_session=True,
+        )  # fmt: skip
+    if asked:  # while they were started
+        stop()
     running = dict(processes)
     while running:
         for name, process in list(running.items()):
@@ -124,8 +146,9 @@ def _build_sink(
     name: str, settings: Settings, letters: DeadLetterWriter, guard: TopicGuard, from_beginning: bool
 ) -> Sink:
     if name == "elasticsearch":
-        client = connect_elasticsearch(settings, ElasticsearchSink.workers)
-        ensure_index(client, settings)
+        with contextlib.closing(connect_elasticsearch(settings, settings.set_up_user, 1)) as client:
+            ensure_index(client, settings)
+        client = connect_elasticsearch(settings, WRITER, ElasticsearchSink.workers)
         # one group's servers must not stop the other: only what is read again may have been forgotten long ago
         reads_on = not from_beginning and _has_committed(settings)
         forgotten = ForgottenList(settings, LIST_READ_SECONDS, required=not reads_on)

@@ -18,10 +18,12 @@ from batches import batches
 from dead_letter_topic import DeadLetter
 from elasticsearch_sink import ElasticsearchSink
 from forgotten_list import ForgottenList
-from kafka_cluster.message import NotATweet, TweetRecord, header, parse_tweet, tweet_id, tweet_record
+from kafka_cluster.message import NotATweet, TweetRecord, header, tweet_record
 from kafka_cluster.pipeline_events import reason_class
+from kafka_cluster.plain_text import printable
 from kafka_cluster.settings import Settings
 from topic_guard import TopicGuard
+from tweet_shape import read_tweet
 
 BATCH = 500
 
@@ -48,7 +50,7 @@ class Replayed:
         if self.into_topic:
             lines.append(f"{self.into_topic:,} lines that a producer had refused went into the topic first")
         return "\n".join(
-            [*lines, *(f"{count:>7,}  {reason}" for reason, count in self.refused.most_common())]
+            [*lines, *(f"{count:>7,}  {printable(reason)}" for reason, count in self.refused.most_common())]
         )
 
 
@@ -125,7 +127,7 @@ def ids_of(letters: Iterable[DeadLetter]) -> set[str]:
 def id_of(letter: DeadLetter) -> str | None:
     """The tweet id of a letter, where it has one that is valid."""
     try:
-        return tweet_id(parse_tweet(letter.record.value))
+        return read_tweet(letter.record.value).id
     except NotATweet:
         return None
 

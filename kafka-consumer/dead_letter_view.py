@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dead_letter_topic import DeadLetter
-from kafka_cluster.message import timestamp_of
+from kafka_cluster.message import header, timestamp_of
 from kafka_cluster.pipeline_events import reason_class
+from kafka_cluster.plain_text import printable
 
 SHOWN_BYTES = 300
 
@@ -75,15 +76,10 @@ def beginning(value: bytes | None) -> str:
     )
 
 
-def printable(text: str) -> str:
-    """Text without control characters, line ends, and what turns the direction of writing: they are escaped."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
 def matching(letters: Iterable[DeadLetter], reason: str | None) -> Iterable[DeadLetter]:
     """Those whose reason holds this text; all, where none is given."""
     return (letter for letter in letters if not reason or reason.lower() in letter.reason.lower())
 
 
 def _line(letter: DeadLetter) -> str:
-    return next((value.decode() for name, value in letter.record.headers if name == "line"), "?")
+    return header(letter.record.headers, "line") or "?"

@@ -8,9 +8,11 @@ replay   after a fix: send them once more where they were to go; exit code 1 whe
 
 import argparse
 import itertools
+import signal
 import sys
 
 try:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports: no traceback
     from elasticsearch import Elasticsearch
     from hdfs import HdfsError
     from kafka.errors import KafkaError
@@ -25,7 +27,7 @@ try:
     from kafka_cluster.message import TweetRecord
     from kafka_cluster.reachable import require_hdfs
     from kafka_cluster.script import UserError, run, set_up_logging
-    from kafka_cluster.settings import Settings, load_settings
+    from kafka_cluster.settings import OPERATOR, READER, Settings, load_settings
     from sink import StopLoudly
     from topic_guard import open_topic_guard
 except ModuleNotFoundError as missing:
@@ -40,14 +42,14 @@ ACKNOWLEDGE_SECONDS = 60
 
 def main() -> int:
     args = parse()
-    set_up_logging()
     settings = load_settings()
+    set_up_logging(settings.log_format)
     if args.verb == "show":
         letters = matching(dead_letters(settings), args.reason)
         for letter in itertools.islice(letters, args.limit):
             print(shown(letter))
         return 0
-    client = connect_elasticsearch(settings)
+    client = connect_elasticsearch(settings, READER if args.verb == "list" else OPERATOR)
     if args.verb == "list":
         print(listed(settings, client, args.reason))
         return 0

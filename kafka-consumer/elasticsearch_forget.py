@@ -1,4 +1,7 @@
-"""Deletes documents of forgotten tweets, from every index of the pipeline: behind the alias, kept, or being filled."""
+"""Deletes documents of tweets that are forgotten, or too old, from every index of the pipeline.
+
+That is: from the one behind the alias, from those that a rebuild has kept, and from the one that it is filling.
+"""
 
 import re
 from collections.abc import Iterable
@@ -35,6 +38,17 @@ class ElasticsearchForget:
         for some in batches(ids, IDS_AT_A_TIME):
             self._delete({"ids": {"values": some}})
 
+    def written_before(self, date: str) -> None:
+        """Delete the documents of tweets that were written before a day, ISO 8601, UTC."""
+        self._delete(_written_before(date))
+
+    def count_written_before(self, date: str) -> int:
+        """How many there are; one that is in two indices counts twice."""
+        if not (indices := self.indices()):
+            return 0
+        self._client.indices.refresh(index=indices, ignore_unavailable=True)
+        return int(self._client.count(index=indices, query=_written_before(date))["count"])
+
     def indices(self) -> list[str]:
         """Every index that holds tweets: also old ones that a rebuild has kept, and the one that it fills."""
         found = self._client.indices.get(index=f"{self._alias}-*", features="aliases", expand_wildcards="all")
@@ -67,3 +81,7 @@ class ElasticsearchForget:
                 where, why = result["_index"], result["error"]["reason"]
                 raise UserError(f"a document of {where} was not deleted: {why}; mend that, and run it again")
             self.deleted += result["result"] == "deleted"  # or a rebuild has just removed the index
+
+
+def _written_before(date: str) -> dict[str, Any]:
+    return {"range": {"created_at": {"lt": f"{date}T00:00:00.000Z"}}}

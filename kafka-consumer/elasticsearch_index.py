@@ -20,15 +20,18 @@ INDEX_FILE = Path(__file__).with_name("tweet-index.json")
 READY_SECONDS = 60.0
 
 
-def connect_elasticsearch(settings: Settings, connections: int = 4) -> Elasticsearch:
-    """A client that repeats nothing by itself. Raises UserError when nothing answers, or the password is wrong."""
-    require_login(settings)
+def connect_elasticsearch(settings: Settings, user: str | None = None, connections: int = 4) -> Elasticsearch:
+    """A client that repeats nothing by itself, as one of ELASTICSEARCH_USERS if .env has its password.
+
+    Raises UserError when nothing answers, or the password is wrong.
+    """
+    require_login(settings, user)
     require_elasticsearch(settings)
     client = Elasticsearch(
-        **elasticsearch_options(settings),
+        **elasticsearch_options(settings, user),
         connections_per_node=connections, max_retries=0, retry_on_timeout=False, request_timeout=30,
     )  # fmt: skip
-    _wait_until_it_answers(client, settings)
+    _wait_until_it_answers(client, settings, login_name(settings, user))
     return client
 
 
@@ -48,7 +51,7 @@ def ensure_index(client: Elasticsearch, settings: Settings) -> None:
     except AuthorizationException:
         if not client.indices.exists_alias(name=alias):
             raise UserError(
-                f"there is no alias {alias}, and {login_name(settings)} may not make it: "
+                f"there is no alias {alias}, and {login_name(settings, settings.set_up_user)} may not make it: "
                 "an administrator runs  python3 kafka-consumer/consumer.py --setup"
             ) from None
     except BadRequestError as error:
@@ -71,10 +74,11 @@ def index_template(settings: Settings) -> dict:
     }
 
 
-def refusal(settings: Settings, kind: str) -> UserError:
+def refusal(settings: Settings, kind: str, who: str = "the login") -> UserError:
     """The error for a wrong password or key, or a missing privilege."""
     return UserError(
-        f"Elasticsearch refuses {settings.elasticsearch_url} as {login_name(settings)} ({kind}): {login_cure(settings)}"
+        f"Elasticsearch at {settings.elasticsearch_url} refuses {who} ({kind}): {login_cure(settings)}; "
+        "the server learns of a change at  cluster.py down, up"
     )
 
 
@@ -100,7 +104,7 @@ def _create_first_index(client: Elasticsearch, alias: str) -> None:
         client.indices.put_alias(index=f"{alias}-000001", name=alias, is_write_index=True)
 
 
-def _wait_until_it_answers(client: Elasticsearch, settings: Settings) -> None:
+def _wait_until_it_answers(client: Elasticsearch, settings: Settings, who: str) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while True:
         try:
@@ -108,7 +112,7 @@ def _wait_until_it_answers(client: Elasticsearch, settings: Settings) -> None:
             return
         except ApiError as error:
             if error.status_code in (401, 403):
-                raise refusal(settings, str(error.error)) from None
+                raise refusal(settings, str(error.error), who) from None
             reason = str(error.error)
         except (NotConnected, ConnectionTimeout) as error:
             reason = type(error).__name__

@@ -21,7 +21,8 @@ from kafka_cluster.pipeline_events import reason_class
 from kafka_cluster.settings import Settings
 from sink import Cancelled, Written
 from topic_guard import TopicGuard
-from tweet_document import tweet_action
+from tweet_document import create_action
+from tweet_shape import read_tweet
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class ElasticsearchSink:
     ) -> None:  # fmt: skip
         """`live`: False where records are read once more, whose delay is none of the pipeline's."""
         self._client, self._dead_letters, self._guard, self._live = client, dead_letters, guard, live
-        self.topic_id = guard.topic_id
+        self.topic_id, self.resent = guard.topic_id, 0
         self._forgotten = forgotten
         self._alias, self._zone = settings.elasticsearch_alias, ZoneInfo(settings.time_zone)
         self._settings = settings
@@ -67,17 +68,19 @@ class ElasticsearchSink:
         written, poison, now = Written(), [], datetime.now(UTC) if self._live else None
         actions: list[Action] = []
         for record in records:
-            if forgotten.holds(record):
+            if getattr(record, "forgotten", None) is not None:  # emptied in the archive
                 continue
             try:
-                id_, document = tweet_action(record.value, record.headers, now, self._zone)
-                actions.append((record, b'{"create":{"_id":"%s"}}\n%s\n' % (id_.encode(), document)))
+                tweet = read_tweet(record.value)
+                if not forgotten.carried_by(tweet):
+                    actions.append((record, create_action(tweet, record.headers, now, self._zone)))
             except NotATweet as error:
                 poison.append((record, str(error)))
         pause = 0.25
         while actions:
             actions, complaint = self._bulk(actions, written, poison)
             if actions:
+                self.resent += len(actions)
                 log.warning("elasticsearch: %s; %d tweets wait", complaint, len(actions))
                 if cancelled.wait(pause * random.uniform(0.5, 1)):
                     raise Cancelled

@@ -6,17 +6,16 @@ repeats the original's text, so it is forgotten by the original's id alone. An e
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from kafka_cluster.message import NotATweet, is_tweet_id, parse_tweet, tweet_id
+from kafka_cluster.message import NotATweet, is_tweet_id
 from kafka_cluster.script import UserError
-from tweet_document import list_of, objects_of, references
-
-Json = dict[str, Any]
+from tweet_document import KINDS
+from tweet_shape import Post, Tweet, read_tweet
 
 SHOWN_BAD_LINES = 3
 
@@ -43,32 +42,31 @@ class Forgotten:
         if not self:
             return None
         try:
-            payload = parse_tweet(value)
+            tweet = read_tweet(value)
         except NotATweet:
             return None
-        if not self.carried_by(payload):
+        if not self.carried_by(tweet):
             return None
-        try:
-            return tweet_id(payload)
-        except NotATweet:
-            return ""
+        return tweet.data.id if is_tweet_id(tweet.data.id) else ""
 
-    def carried_by(self, payload: Json) -> bool:
-        """True for a parsed value, an object with an object `data`, that carries a post of the list."""
-        data, includes = payload["data"], payload.get("includes")
-        if self._is_on_it(data) or any(id_ in self.posts for id_ in _retweeted(data)):
-            return True
-        return isinstance(includes, dict) and any(
-            self._is_on_it(post) for name in ("tweets", "posts") for post in objects_of(includes.get(name))
+    def carried_by(self, tweet: Tweet) -> bool:
+        """True for a tweet that carries a post of the list."""
+        if not self:
+            return False
+        data = tweet.data
+        return (
+            self._is_on_it(data)
+            or any(
+                KINDS.get(each.type or "") == "retweet" and each.id in self.posts for each in data.references
+            )
+            or any(map(self._is_on_it, tweet.along))
         )
 
-    def _is_on_it(self, post: Json) -> bool:
-        author = post.get("author_id")
-        versions = [post.get("id")]
-        for name in ("edit_history_tweet_ids", "edit_history_post_ids"):
-            versions += list_of(post.get(name))
-        return any(isinstance(id_, str) and id_ in self.posts for id_ in versions) or (
-            isinstance(author, str) and author in self.users
+    def _is_on_it(self, post: Post) -> bool:
+        return (
+            post.id in self.posts
+            or post.author_id in self.users
+            or any(id_ in self.posts for id_ in post.versions)
         )
 
     def fresh(self, posts: Iterable[str], users: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -115,8 +113,3 @@ def read_ids(lines: Iterable[bytes], name: str) -> list[str]:
     if not ids:
         raise UserError(f"{name} holds no tweet id: write one a line")
     return ids
-
-
-def _retweeted(data: Json) -> Iterator[str]:
-    for name in ("referenced_tweets", "referenced_posts"):
-        yield from (id_ for kind, id_ in references(data.get(name)) if kind == "retweet")

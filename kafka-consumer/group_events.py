@@ -8,10 +8,9 @@ import logging
 import threading
 from collections.abc import Callable
 
-from kafka import TopicPartition
-from kafka.admin import KafkaAdminClient, OffsetSpec
+from kafka.admin import KafkaAdminClient
 
-from kafka_cluster.groups import Offsets, lag, reached_offsets
+from kafka_cluster.groups import Offsets, lag, log_offsets, reached_offsets
 from kafka_cluster.kafka_options import client_options, connect
 from kafka_cluster.pipeline_events import EVERY_SECONDS, PipelineEvents, Since
 from kafka_cluster.settings import Settings
@@ -19,7 +18,6 @@ from sink import Written
 
 log = logging.getLogger(__name__)
 
-KAFKA_TIMEOUT_MS = 3_000
 CLOSE_SECONDS = 1.0
 
 
@@ -84,9 +82,7 @@ class GroupProgress:
 
     def look(self) -> tuple[int, int, int]:
         """Records that group A, group B have yet to commit; records that group B stored since the last look."""
-        partitions = self._admin.describe_topics([self._topic])[0]["partitions"]
-        tps = [TopicPartition(self._topic, partition["partition_index"]) for partition in partitions]
-        starts, ends = self._log_offsets(tps, OffsetSpec.EARLIEST), self._log_offsets(tps, OffsetSpec.LATEST)
+        starts, ends = log_offsets(self._admin, self._topic)
         own, hdfs = (
             reached_offsets(self._admin, self._elasticsearch_group, starts),
             reached_offsets(self._admin, self._hdfs_group, starts),
@@ -96,10 +92,6 @@ class GroupProgress:
     def close(self) -> None:
         """Release the connections."""
         self._admin.close()
-
-    def _log_offsets(self, tps: list[TopicPartition], spec: OffsetSpec) -> Offsets:
-        found = self._admin.list_partition_offsets(dict.fromkeys(tps, spec), timeout_ms=KAFKA_TIMEOUT_MS)
-        return {tp: value.offset for tp, value in found.items()}
 
     def _newly_stored(self, committed: Offsets) -> int:
         """Above the highest offset seen: a reading from the beginning stores nothing anew."""

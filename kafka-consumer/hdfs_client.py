@@ -26,7 +26,8 @@ class NotYes(Exception):
 class HdfsClient(hdfs.InsecureClient):
     """The client of the active NameNode. `hdfs` knows of one only: with several it sends a request again by itself."""
 
-    _concat = _Request("POST")  # `hdfs` 2.7.3 has none
+    _concat = _Request("POST")  # `hdfs` 2.7.3 has none of these
+    _getfileblocklocations = _Request("GET")
 
     def __init__(self, settings: Settings, read_seconds: float = READ_SECONDS) -> None:
         self._namenodes = settings.webhdfs_url.split(",")
@@ -121,6 +122,10 @@ class HdfsClient(hdfs.InsecureClient):
     def join(self, target: str, sources: list[str]) -> None:
         """CONCAT: append the sources, of the same folder, to the target, in order; they are gone afterwards."""
         self._concat(target, sources=",".join(sources))
+
+    def blocks(self, path: str) -> int:
+        """How many blocks a file has. Raises what HDFS raises."""
+        return len(self._getfileblocklocations(path).json()["BlockLocations"]["BlockLocation"])
 
     def discard(self, path: str, recursive: bool = False) -> None:
         """Delete a file or an empty folder, if it can be done: only for what nobody will miss."""

@@ -43,6 +43,7 @@ class HdfsSink:
     """Appends records to the archive. One worker: bodies are up to half of `hdfs_flush_bytes` each."""
 
     name, verb, fenced, workers = "hdfs", "stored", True, 1
+    resent = 0  # a write that fails is given up, and its partition claimed anew
 
     def __init__(self, settings: Settings, guard: TopicGuard) -> None:
         self.flush_bytes = settings.hdfs_flush_bytes

@@ -19,7 +19,8 @@ from rich.text import Text
 from elasticsearch_index import connect_elasticsearch
 from kafka_cluster.groups import committed_offsets, lag
 from kafka_cluster.kafka_options import client_options, connect, consumer_options
-from kafka_cluster.settings import Settings
+from kafka_cluster.plain_text import printable
+from kafka_cluster.settings import READER, Settings
 
 PLAIN_SECONDS = 5.0
 IDLE_SECONDS = 4.0
@@ -42,7 +43,7 @@ class Watcher:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._elasticsearch: Elasticsearch = connect_elasticsearch(settings, 1)
+        self._elasticsearch: Elasticsearch = connect_elasticsearch(settings, READER, 1)
         self._consumer = connect(KafkaConsumer, settings, **consumer_options(settings, None))
         self._admin = connect(KafkaAdminClient, settings, **client_options(settings))
 
@@ -129,13 +130,14 @@ def rate(before: Figures, now: Figures) -> float:
 
 
 def as_table(first: Figures, before: Figures, now: Figures) -> Group:
-    """The view on a terminal. Hashtags come from tweets: control characters never reach the terminal."""
+    """The view on a terminal."""
     table = Table(
         box=None, show_header=False, padding=(0, 2), title=f"{now.at - first.at:.0f} s", title_justify="left"
     )
     table.add_row("topic", f"{rate(before, now):,.0f} tweets/s", f"{now.in_topic:,} records")
     table.add_row("Elasticsearch", f"lag {now.elasticsearch_lag:,}", f"{now.indexed:,} indexed")
     table.add_row("HDFS", f"lag {now.hdfs_lag:,}", f"{now.in_topic - now.hdfs_lag:,} stored")
+    # hashtags are others' words, and no markup
     return Group(table, Text(f"  last 10 s        {hashtags(now)}", no_wrap=True, overflow="ellipsis"))
 
 
@@ -150,5 +152,4 @@ def as_line(before: Figures, now: Figures) -> str:
 
 def hashtags(now: Figures) -> str:
     """The most used hashtags of the last ten seconds, with counts."""
-    tags = ((f"#{tag} {count}") for tag, count in now.hashtags)
-    return "  ".join("".join(c for c in tag if c.isprintable()) for tag in tags)
+    return "  ".join(f"#{printable(tag)} {count}" for tag, count in now.hashtags)

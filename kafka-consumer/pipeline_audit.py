@@ -15,11 +15,15 @@ from forgotten_posts import Forgotten
 from hdfs_archive import topic_folder
 from hdfs_client import HdfsClient
 from kafka_cluster.groups import lag, reached_offsets
-from kafka_cluster.message import NotATweet, Origin, parse_tweet, tweet_id
+from kafka_cluster.message import NotATweet, Origin
+from kafka_cluster.plain_text import printable
 from kafka_cluster.reachable import require_hdfs
-from kafka_cluster.settings import Settings
+from kafka_cluster.settings import READER, Settings
 from kafka_cluster.topics import MissingTopic, admin_client, topic_id
+from retained import Retained, retained
 from topic_reader import Offsets, log_offsets, records
+from tweet_document import written
+from tweet_shape import read_tweet
 
 SHOWN = 5
 
@@ -39,6 +43,11 @@ class Report:
     stored: int = 0
     forgotten: int = 0
     forgotten_in_hdfs: int = 0
+    kept_from: str = ""
+    """The first day (UTC) that every run of `archive.py retain` has kept; "" where there was none."""
+    dropped_from_elasticsearch: int = 0
+    dropped_from_hdfs: int = 0
+    """What the topic still has, and `retain` has dropped, as far as it is not there."""
     foreign_ids: int = 0
     lag_elasticsearch: int = 0
     lag_hdfs: int = 0
@@ -88,6 +97,12 @@ class Report:
                 f"{self.forgotten_in_hdfs:,} lines in HDFS are empty; still there {_some(self.still_there)}"
                 + ("; run archive.py forget again" if self.still_there else "")
             )
+        if self.dropped_from_elasticsearch or self.dropped_from_hdfs:
+            lines.append(
+                f"archive.py retain has dropped what is older than {self.kept_from}: of what the topic still has, "
+                f"{self.dropped_from_elasticsearch:,} tweets are not in Elasticsearch and {self.dropped_from_hdfs:,} "
+                "lines not in HDFS, which says nothing about whether they had been there"
+            )
         if self.refused_lines:
             lines.append(
                 f"lines that the producer refused (in the dead-letter topic): {self.refused_lines:,}"
@@ -112,7 +127,7 @@ class Report:
             1: "THEY DO NOT AGREE",
             3: "not yet",
         }
-        return "\n".join([*lines, verdict[self.exit_code]])
+        return "\n".join([*map(printable, lines), verdict[self.exit_code]])
 
 
 def _some(what: list[str]) -> str:
@@ -125,7 +140,7 @@ def _some(what: list[str]) -> str:
 def audit(settings: Settings) -> Report:
     """Read topic, dead letters, Elasticsearch and HDFS, the topic's end offsets first."""
     require_hdfs(settings)
-    elasticsearch = connect_elasticsearch(settings)
+    elasticsearch = connect_elasticsearch(settings, READER)
     with admin_client(settings) as admin:
         id_ = topic_id(admin, settings.topic)
         if id_ is None:
@@ -135,13 +150,15 @@ def audit(settings: Settings) -> Report:
         report.lag_elasticsearch = lag(ends, reached_offsets(admin, settings.elasticsearch_group, starts))
         report.lag_hdfs = lag(ends, reached_offsets(admin, settings.hdfs_group, starts))
     origins = _dead_letters(settings, id_, report)
-    forgotten = ForgottenList(settings).now()
-    tweets = _read_topic(settings, starts, ends, origins, forgotten, report)
-    _compare_elasticsearch(elasticsearch, settings.elasticsearch_alias, tweets, report)
     client = HdfsClient(settings)
+    forgotten, dropped = ForgottenList(settings).now(), retained(client, settings)
+    report.kept_from = dropped.before
+    tweets = _read_topic(settings, starts, ends, origins, forgotten, dropped, report)
+    _compare_elasticsearch(elasticsearch, settings.elasticsearch_alias, tweets, report)
     folder = topic_folder(settings.hdfs_root, settings.topic, id_)
     for tp, end in ends.items():
-        _compare_hdfs(client, folder, tp.partition, starts[tp], end, forgotten, report)
+        wanted = range(starts[tp], end)
+        _compare_hdfs(client, folder, tp.partition, wanted, tweets.dropped_lines, forgotten, report)
     return report
 
 
@@ -173,35 +190,46 @@ class Tweets:
     """The ids in the topic that should be in Elasticsearch; those of dead letters, which may be; those forgotten.
 
     One that is forgotten in one record and not in another, along with which X sent less, may be or not.
+    `dropped`: the ids, `dropped_lines`: partition and offset of what `retain` may have dropped.
     """
 
     ids: set[str] = field(default_factory=set)
     dead: set[str] = field(default_factory=set)
     forgotten: set[str] = field(default_factory=set)
+    dropped: set[str] = field(default_factory=set)
+    dropped_lines: set[tuple[int, int]] = field(default_factory=set)
 
 
 def _read_topic(
     settings: Settings, starts: Offsets, ends: Offsets, origins: set[tuple[int, int]], forgotten: Forgotten,
-    report: Report,
+    dropped: Retained, report: Report,
 ) -> Tweets:  # fmt: skip
     tweets = Tweets()
     for record in records(settings, starts, ends):
         report.records += 1
         origin = (record.partition, record.offset)
         report.dead_letters += origin in origins
+        if dropped.from_hdfs(record):
+            tweets.dropped_lines.add(origin)
         if (gone := forgotten.id_in(record.value)) is not None:
             report.forgotten += 1
             tweets.forgotten.add(gone)
             continue
         try:
-            id_ = tweet_id(parse_tweet(record.value))
+            tweet = read_tweet(record.value)
+            id_ = tweet.id
         except NotATweet:
             if origin not in origins:
                 report.missing_in_elasticsearch.append(f"{record.partition}:{record.offset}")
             continue
         (tweets.dead if origin in origins else tweets.ids).add(id_)
+        if dropped and dropped.from_elasticsearch(written(tweet)[0], record):
+            tweets.dropped.add(id_)
     report.ids = len(tweets.ids | tweets.dead)
-    return Tweets(tweets.ids - tweets.forgotten, tweets.dead - tweets.ids, tweets.forgotten - tweets.ids)
+    return Tweets(
+        tweets.ids - tweets.forgotten, tweets.dead - tweets.ids, tweets.forgotten - tweets.ids,
+        tweets.dropped, tweets.dropped_lines,
+    )  # fmt: skip
 
 
 def _compare_elasticsearch(client: Elasticsearch, alias: str, tweets: Tweets, report: Report) -> None:
@@ -215,7 +243,9 @@ def _compare_elasticsearch(client: Elasticsearch, alias: str, tweets: Tweets, re
     report.indexed = sum(1 for id_ in tweets.ids if id_ in found)
     report.replayed = sum(1 for id_ in tweets.dead if id_ in found)
     report.still_there += sorted(id_ for id_ in tweets.forgotten if id_ in found)
-    report.missing_in_elasticsearch += sorted(id_ for id_ in tweets.ids if id_ not in found)
+    absent = {id_ for id_ in tweets.ids if id_ not in found}
+    report.dropped_from_elasticsearch = len(absent & tweets.dropped)
+    report.missing_in_elasticsearch += sorted(absent - tweets.dropped)
     report.doubled_in_elasticsearch += sorted(id_ for id_, count in found.items() if count > 1)
     known = tweets.ids | tweets.dead | tweets.forgotten
     report.foreign_ids = sum(1 for id_ in found if id_ not in known)
@@ -225,8 +255,8 @@ def _compare_hdfs(
     client: HdfsClient,
     folder: str,
     partition: int,
-    first: int,
-    end: int,
+    wanted: range,
+    dropped: set[tuple[int, int]],
     forgotten: Forgotten,
     report: Report,
 ) -> None:
@@ -238,7 +268,9 @@ def _compare_hdfs(
     offsets = Counter(offset for offset, _ in lines)
     report.forgotten_in_hdfs += sum(1 for _, state in lines if state == FORGOTTEN)
     report.still_there += [f"{partition}:{offset}" for offset, state in lines if state == STILL_THERE]
-    wanted = range(first, end)
     report.stored += sum(1 for offset in offsets if offset in wanted)
-    report.missing_in_hdfs += [f"{partition}:{offset}" for offset in wanted if offset not in offsets]
+    absent = [offset for offset in wanted if offset not in offsets]
+    missing = [offset for offset in absent if (partition, offset) not in dropped]
+    report.dropped_from_hdfs += len(absent) - len(missing)
+    report.missing_in_hdfs += [f"{partition}:{offset}" for offset in missing]
     report.doubled_in_hdfs += [f"{partition}:{offset}" for offset, count in offsets.items() if count > 1]

@@ -43,7 +43,7 @@ class PollLoop:
         self._paused = False
         self._next_commit = 0.0
         self._reported_at, self._reported = time.monotonic(), 0
-        self.written = Written()
+        self.written, self.restarts = Written(), 0
         self.stop = stop
 
     def run(self) -> None:
@@ -199,6 +199,7 @@ class PollLoop:
     def _forget(self, lane: Lane, why: str) -> None:
         """The one recovery rule: give the claim up, poll Kafka, and claim again if the partition is still ours."""
         log.warning("%s: partition %d starts anew: %s", self._sink.name, lane.tp.partition, why)
+        self.restarts += 1
         lane.stop()
         lane.claim = None
         if lane.assigned:
@@ -266,6 +267,10 @@ class PollLoop:
         """Records of our partitions that are in the topic and not yet finished."""
         lanes = [lane for lane in self._lanes.values() if lane.active and lane.done is not None]
         return sum(max(0, (self._consumer.highwater(lane.tp) or 0) - (lane.done or 0)) for lane in lanes)
+
+    def owned(self) -> int:
+        """How many partitions are assigned to this process."""
+        return sum(lane.assigned for lane in list(self._lanes.values()))
 
     def owns(self, partition: int) -> bool:
         """True while the partition is assigned to this process."""

@@ -58,6 +58,8 @@ class Sink(Protocol):
     """Write a partition's records when the oldest has waited this long."""
     max_write_bytes: int
     """The most that one write takes."""
+    resent: int
+    """Records that had to be sent once more within a write, so far."""
 
     def claim(self, partition: int) -> Any:
         """Become the owner of a partition. The claim's `next` is the offset to go on from."""

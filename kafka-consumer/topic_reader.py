@@ -11,6 +11,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from kafka_cluster.kafka_options import connect, consumer_options
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
+from record_batches import unpack_faster
 
 SILENT_SECONDS = 60
 # A broker that has just died makes questions raise: try the others.
@@ -75,7 +76,7 @@ def records(settings: Settings, starts: Mapping[TopicPartition, int], ends: Offs
 def _connect(settings: Settings) -> KafkaConsumer:
     # where retention is quicker than we are, the log's new start is next, whatever a new group would do
     options = consumer_options(settings, None) | {"auto_offset_reset": "earliest"}
-    return connect(KafkaConsumer, settings, **options)
+    return unpack_faster(connect(KafkaConsumer, settings, **options))
 
 
 def _poll(consumer: KafkaConsumer) -> dict[TopicPartition, list[Any]]:

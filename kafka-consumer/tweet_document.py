@@ -1,37 +1,26 @@
 """A tweet in the stream's shape -> the document in Elasticsearch. Pure.
 
-Both vocabularies of the X API are read, that before and that after its OpenAPI 2.167 (referenced_tweets and
-referenced_posts, and so on). A tweet with an id is never refused: an optional field of a wrong type is left out,
-and the rest is indexed. tweet-index.json has the mapping of every field that is made here.
+A tweet with an id is never refused: what does not fit its type was left out when it was read, and the rest is
+indexed. tweet-index.json has the mapping of every field that is made here.
 """
 
 import html
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
+import msgspec
+from msgspec import Struct
 
-from kafka_cluster.message import header, parse_tweet, timestamp, tweet_id
-
-Json = dict[str, Any]
+from kafka_cluster.message import header, timestamp
+from tweet_shape import LARGEST_LONG, Post, PostCounts, Tweet, User
 
 KINDS = {"retweeted": "retweet", "reposted": "retweet", "quoted": "quote", "replied_to": "reply"}
 PRECEDENCE = ("retweet", "quote", "reply")
-METRICS = {
-    "likes": ("like_count",),
-    "retweets": ("retweet_count", "repost_count"),
-    "quotes": ("quote_count",),
-    "replies": ("reply_count",),
-    "bookmarks": ("bookmark_count",),
-    "impressions": ("impression_count",),
-}
 # X's own links stand in a tweet for its media and for what it quotes: they are not where people link to.
 OWN_DOMAINS = {"twitter.com", "x.com", "t.co", "pic.twitter.com", "pic.x.com"}
-LARGEST_LONG = 2**63 - 1
 WEEKDAYS = (
     "1 Mon",
     "2 Tue",
@@ -44,100 +33,163 @@ WEEKDAYS = (
 HOURS = tuple(f"{hour:02}" for hour in range(24))
 # An id since November 2010 is a snowflake: its upper bits are milliseconds since this moment.
 SNOWFLAKES_BEGIN = datetime(2010, 11, 4, 1, 42, 54, 657_000, UTC)
+MILLISECOND = timedelta(milliseconds=1)
 FIRST_SNOWFLAKE, SEQUENCE_BITS = 30_000_000_000, 22
 _X_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
-def tweet_action(
-    value: bytes | None, headers: Iterable[tuple[str, bytes | None]], now: datetime | None, zone: tzinfo = UTC
-) -> tuple[str, bytes]:
-    """A record's value and headers -> (id, document as JSON bytes). Raises NotATweet for poison."""
-    payload = parse_tweet(value)
-    return tweet_id(payload), orjson.dumps(document(payload, header(headers, "received_at"), now, zone))
+class Author(Struct, omit_defaults=True):
+    id: str | None = None
+    username: str | None = None
+    name: str | None = None
+    followers: int | None = None
+    following: int | None = None
+    tweets: int | None = None
+    verified: bool | None = None
+    verified_type: str | None = None
+    created_at: str | None = None
 
 
-def document(payload: Json, received_at: str | None, now: datetime | None, zone: tzinfo = UTC) -> Json:
-    """A parsed tweet -> its document; fields that the tweet lacks are left out. Raises NotATweet without an id.
+class Metrics(Struct, omit_defaults=True):
+    likes: int | None = None
+    retweets: int | None = None
+    quotes: int | None = None
+    replies: int | None = None
+    bookmarks: int | None = None
+    impressions: int | None = None
+
+
+class Original(Metrics):
+    """The tweet that was retweeted or quoted, with its counts at the moment of this record."""
+
+    created_at: str | None = None
+    author: str | None = None
+    text: str | None = None
+
+
+class Location(Struct):
+    lat: float
+    lon: float
+
+
+class Place(Struct, omit_defaults=True):
+    full_name: str | None = None
+    country: str | None = None
+    country_code: str | None = None
+    location: Location | None = None
+
+
+class Document(Struct, omit_defaults=True):
+    """What Elasticsearch gets; what the tweet lacks is left out."""
+
+    id: str
+    kind: str
+    is_retweet: int  # its average is the share of retweets
+    text: str | None = None
+    created_at: str | None = None
+    received_at: str | None = None
+    arrival_delay_ms: int | None = None
+    index_delay_ms: int | None = None
+    local_hour: str | None = None
+    local_weekday: str | None = None
+    lang: str | None = None
+    original_id: str | None = None
+    reply_to_id: str | None = None
+    conversation_id: str | None = None
+    hashtags: list[str] = []
+    cashtags: list[str] = []
+    mentions: list[str] = []
+    urls: list[str] = []
+    domains: list[str] = []
+    author: Author | None = None
+    metrics: Metrics | None = None
+    original: Original | None = None
+    place: Place | None = None
+    rules: list[str] = []
+    edit_root_id: str | None = None
+
+
+encode = msgspec.json.Encoder().encode
+
+
+def create_action(
+    tweet: Tweet, headers: Iterable[tuple[str, bytes | None]], now: datetime | None, zone: tzinfo = UTC
+) -> bytes:
+    """A tweet and its record's headers -> its two lines of a _bulk body. Raises NotATweet without an id."""
+    made = document(tweet, header(headers, "received_at"), now, zone)
+    return b'{"create":{"_id":"%s"}}\n%s\n' % (made.id.encode(), encode(made))
+
+
+def document(tweet: Tweet, received_at: str | None, now: datetime | None, zone: tzinfo = UTC) -> Document:
+    """A tweet -> its document. Raises NotATweet without an id.
 
     `now`: when it is handed to Elasticsearch; None in a rebuild, where that says nothing. `zone`: for the
     hour and the weekday at which it was written.
     """
-    data, includes = payload["data"], _object(payload.get("includes"))
-    users = _by_id(includes.get("users"))
-    others = _by_id(includes.get("tweets") or includes.get("posts"))
-    kind, referenced = _references(data)
-    original = others.get(referenced.get(kind, ""), {}) if kind in ("retweet", "quote") else {}
+    data, id_ = tweet.data, tweet.id
+    users = {user.id: user for user in (tweet.includes and tweet.includes.users) or () if user.id}
+    referenced: dict[str, str] = {}
+    for reference in data.references:
+        if reference.id and reference.type in KINDS:
+            referenced.setdefault(KINDS[reference.type], reference.id)
+    kind = next((each for each in PRECEDENCE if each in referenced), "post")
+    original = None
+    if kind in ("retweet", "quote"):
+        original = next((post for post in tweet.along if post.id == referenced[kind]), None)
     # A retweet's own text and entities are cut at about 140 characters; the whole is in the original.
     said = original if kind == "retweet" and original else data
-    id_ = tweet_id(payload)
-    created_at, created = _moment(data.get("created_at"))
-    if not created:
-        created_at, created = birth(id_)
+    created_at, created = written(tweet)
     received_at, received = _moment(received_at)
-    return _filled({
-        "id": id_,
-        "text": _whole_text(said),
-        "created_at": created_at,
-        "received_at": received_at,
-        "arrival_delay_ms": _milliseconds_between(created, received),
-        "index_delay_ms": _milliseconds_between(received, now),
-        **_local_time(created, zone),
-        "lang": _text(data.get("lang")),
-        "kind": kind,
-        "is_retweet": int(kind == "retweet"),  # its average is the share of retweets
-        "original_id": referenced.get("retweet") or referenced.get("quote"),
-        "reply_to_id": referenced.get("reply"),
-        "conversation_id": _text(data.get("conversation_id")),
-        **_entities(said),
-        "author": _author(users.get(_text(data.get("author_id")) or "", {}), data),
-        "metrics": _metrics(data),
-        "original": _original(original, users),
-        "place": _place(data, _by_id(includes.get("places"))),
-        "rules": _texts(payload.get("matching_rules"), "tag"),
-        "edit_root_id": _edit_root(data),
-    })  # fmt: skip
+    made = Document(
+        id=id_,
+        kind=kind,
+        is_retweet=int(kind == "retweet"),
+        text=_whole_text(said),
+        created_at=created_at,
+        received_at=received_at,
+        arrival_delay_ms=_milliseconds_between(created, received),
+        index_delay_ms=_milliseconds_between(received, now),
+        lang=data.lang or None,
+        original_id=referenced.get("retweet") or referenced.get("quote"),
+        reply_to_id=referenced.get("reply"),
+        conversation_id=data.conversation_id or None,
+        author=_author(users.get(data.author_id or ""), data.author_id),
+        metrics=_counts(Metrics(), data.public_metrics),
+        original=_original(original, users),
+        place=_place(tweet),
+        rules=_unique([rule.tag for rule in tweet.matching_rules or ()]),
+        edit_root_id=(data.versions or (None,))[0] or None,
+    )
+    _add_entities(made, said)
+    if created and 1 < created.year < 9999:  # beyond these another zone's time may not exist
+        local = created.astimezone(zone)
+        made.local_hour, made.local_weekday = HOURS[local.hour], WEEKDAYS[local.weekday()]
+    return made
 
 
 # parts
 
 
-def _references(data: Json) -> tuple[str, dict[str, str]]:
-    """The kind of tweet, and the id of the tweet that it refers to in each way."""
-    found: dict[str, str] = {}
-    for kind, id_ in references(data.get("referenced_tweets") or data.get("referenced_posts")):
-        found.setdefault(kind, id_)
-    return next((kind for kind in PRECEDENCE if kind in found), "post"), found
+def _whole_text(post: Post) -> str | None:
+    note = post.note_tweet or post.note_post
+    text = (note and note.text) or post.text
+    return (html.unescape(text) if "&" in text else text) if text else None  # X escapes &, < and >
 
 
-def references(value: Any) -> Iterator[tuple[str, str]]:
-    """The kind (KINDS) and the id of each reference of a list, as far as it is one."""
-    for reference in objects_of(value):
-        kind, id_ = KINDS.get(_text(reference.get("type")) or ""), _text(reference.get("id"))
-        if kind and id_:
-            yield kind, id_
-
-
-def _whole_text(data: Json) -> str | None:
-    note = _object(data.get("note_tweet") or data.get("note_post"))
-    text = _text(note.get("text")) or _text(data.get("text"))
-    return html.unescape(text) if text and "&" in text else text  # X escapes &, < and >
-
-
-def _entities(data: Json) -> Json:
-    note = _object(data.get("note_tweet") or data.get("note_post"))
-    entities = _object(note.get("entities")) or _object(data.get("entities"))
-    urls = [
-        url
-        for entity in objects_of(entities.get("urls"))
-        if (url := _text(entity.get("unwound_url")) or _text(entity.get("expanded_url")))
-    ]
-    return {
-        "hashtags": _unique(_same_tag(tag) for tag in _texts(entities.get("hashtags"), "tag")),
-        "cashtags": _unique(tag.upper() for tag in _texts(entities.get("cashtags"), "tag")),
-        "mentions": _unique(name.lower() for name in _texts(entities.get("mentions"), "username")),
-        "urls": _unique(urls),
-        "domains": _unique(domain for url in urls if (domain := _domain(url))),
-    }
+def _add_entities(made: Document, post: Post) -> None:
+    note = post.note_tweet or post.note_post
+    entities = (note and note.entities) or post.entities
+    if not entities:
+        return
+    if entities.hashtags:
+        made.hashtags = _unique([_same_tag(each.tag) for each in entities.hashtags if each.tag])
+    if entities.cashtags:
+        made.cashtags = _unique([each.tag.upper() for each in entities.cashtags if each.tag])
+    if entities.mentions:
+        made.mentions = _unique([each.username.lower() for each in entities.mentions if each.username])
+    if entities.urls:
+        made.urls = _unique([each.unwound_url or each.expanded_url for each in entities.urls])
+        made.domains = _unique([_domain(url) for url in made.urls])
 
 
 def _same_tag(tag: str) -> str:
@@ -154,117 +206,68 @@ def _domain(url: str) -> str | None:
     return host if "." in host and host not in OWN_DOMAINS else None
 
 
-def _author(user: Json, data: Json) -> Json:
-    metrics = _object(user.get("public_metrics"))
-    verified = user.get("verified")
-    return _filled({
-        "id": _text(data.get("author_id")),
-        "username": _text(user.get("username")),
-        "name": _text(user.get("name")),
-        "followers": _count(metrics.get("followers_count")),
-        "following": _count(metrics.get("following_count")),
-        "tweets": _count(metrics.get("tweet_count", metrics.get("post_count"))),
-        "verified": verified if isinstance(verified, bool) else None,
-        "verified_type": _text(user.get("verified_type")),
-        "created_at": _time(user.get("created_at")),
-    })  # fmt: skip
+def _author(user: User | None, id_: str | None) -> Author | None:
+    if not user:
+        return Author(id=id_) if id_ else None
+    made = Author(
+        id_, user.username or None, user.name or None, verified=user.verified,
+        verified_type=user.verified_type or None, created_at=_moment(user.created_at)[0],
+    )  # fmt: skip
+    if counts := user.public_metrics:
+        made.followers, made.following = counts.followers_count, counts.following_count
+        made.tweets = counts.post_count if counts.tweet_count is None else counts.tweet_count
+    return made
 
 
-def _metrics(data: Json) -> Json:
-    given = _object(data.get("public_metrics"))
-    counts = {}
-    for name, keys in METRICS.items():
-        counts[name] = next((count for key in keys if (count := _count(given.get(key))) is not None), None)
-    return _filled(counts)
-
-
-def _original(original: Json, users: dict[str, Json]) -> Json:
-    """The tweet that was retweeted or quoted, with its counts at the moment of this record."""
-    if not original:
-        return {}
-    author = users.get(_text(original.get("author_id")) or "", {})
-    return _filled({
-        "created_at": _time(original.get("created_at")),
-        "author": _text(author.get("username")),
-        "text": _whole_text(original),
-        **_metrics(original),
-    })  # fmt: skip
-
-
-def _place(data: Json, places: dict[str, Json]) -> Json:
-    geo = _object(data.get("geo"))
-    place = places.get(_text(geo.get("place_id")) or "", {})
-    point = list_of(_object(geo.get("coordinates")).get("coordinates"))
-    box = list_of(_object(place.get("geo")).get("bbox"))
-    if len(point) != 2 and len(box) == 4 and all(map(_is_number, box)):
-        point = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]
-    return _filled({
-        "full_name": _text(place.get("full_name")),
-        "country": _text(place.get("country")),
-        "country_code": _text(place.get("country_code")),
-        "location": _location(point),
-    })  # fmt: skip
-
-
-def _location(point: list[Any]) -> Json | None:
-    if len(point) != 2 or not all(map(_is_number, point)):
+def _counts(made: Metrics, counts: PostCounts | None) -> Metrics | None:
+    if not counts:
         return None
-    longitude, latitude = point
-    if abs(longitude) > 180 or abs(latitude) > 90:
+    made.likes, made.quotes, made.replies = counts.like_count, counts.quote_count, counts.reply_count
+    made.retweets = counts.repost_count if counts.retweet_count is None else counts.retweet_count
+    made.bookmarks, made.impressions = counts.bookmark_count, counts.impression_count
+    return made
+
+
+def _original(post: Post | None, users: dict[str, User]) -> Original | None:
+    if not post:
         return None
-    return {"lat": latitude, "lon": longitude}
+    author = users.get(post.author_id or "")
+    made = Original(
+        created_at=_moment(post.created_at)[0],
+        author=(author and author.username) or None,
+        text=_whole_text(post),
+    )
+    _counts(made, post.public_metrics)
+    return made
 
 
-def _edit_root(data: Json) -> str | None:
-    history = list_of(data.get("edit_history_tweet_ids") or data.get("edit_history_post_ids"))
-    return _text(history[0]) if history else None
+def _place(tweet: Tweet) -> Place | None:
+    geo, places = tweet.data.geo, (tweet.includes and tweet.includes.places) or ()
+    if not geo:
+        return None
+    place = next((each for each in places if each.id and each.id == geo.place_id), None)
+    point = geo.coordinates and geo.coordinates.coordinates
+    if not place:
+        return Place(location=_location(*point)) if point else None
+    if not point and place.geo and place.geo.bbox:
+        west, south, east, north = place.geo.bbox
+        point = ((west + east) / 2, (south + north) / 2)
+    return Place(
+        place.full_name or None,
+        place.country or None,
+        place.country_code or None,
+        _location(*point) if point else None,
+    )
 
 
-# values of whatever type -> the type that the mapping wants, or nothing
+def _location(longitude: float, latitude: float) -> Location | None:
+    return Location(latitude, longitude) if abs(longitude) <= 180 and abs(latitude) <= 90 else None
 
 
-def _object(value: Any) -> Json:
-    return value if isinstance(value, dict) else {}
-
-
-def list_of(value: Any) -> list[Any]:
-    """A list, or an empty one."""
-    return value if isinstance(value, list) else []
-
-
-def objects_of(value: Any) -> list[Json]:
-    """The objects of a list."""
-    return [item for item in list_of(value) if isinstance(item, dict)]
-
-
-def _by_id(value: Any) -> dict[str, Json]:
-    return {item["id"]: item for item in objects_of(value) if isinstance(item.get("id"), str)}
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _texts(value: Any, key: str) -> list[str]:
-    return [text for item in objects_of(value) if (text := _text(item.get(key)))]
-
-
-def _count(value: Any) -> int | None:
-    return value if type(value) is int and 0 <= value <= LARGEST_LONG else None
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float)
-
-
-def _time(value: Any) -> str | None:
-    """A point in time as X writes it, `2026-11-23T12:00:00.000Z`; other ISO 8601 times are brought to that form."""
-    return _moment(value)[0]
-
-
-def _moment(value: Any) -> tuple[str, datetime] | tuple[None, None]:
-    """A point in time, as text and parsed."""
-    if not isinstance(value, str):
+def _moment(value: str | None) -> tuple[str, datetime] | tuple[None, None]:
+    """A point in time as X writes it, `2026-11-23T12:00:00.000Z`, and parsed; other ISO 8601 times are brought to
+    that form."""
+    if not value:
         return None, None
     try:
         moment = datetime.fromisoformat(value)
@@ -275,6 +278,12 @@ def _moment(value: Any) -> tuple[str, datetime] | tuple[None, None]:
         return None, None
 
 
+def written(tweet: Tweet) -> tuple[str, datetime] | tuple[None, None]:
+    """When a tweet was written, as its document says it: by X's word, else by its id."""
+    moment = _moment(tweet.data.created_at)
+    return moment if moment[1] else birth(tweet.id)
+
+
 def birth(id_: str) -> tuple[str, datetime] | tuple[None, None]:
     """When a tweet was made, by its id: X leaves `created_at` out at times."""
     if not FIRST_SNOWFLAKE <= int(id_) <= LARGEST_LONG:
@@ -283,22 +292,11 @@ def birth(id_: str) -> tuple[str, datetime] | tuple[None, None]:
     return timestamp(moment), moment
 
 
-def _local_time(created: datetime | None, zone: tzinfo) -> Json:
-    if created is None or not 1 < created.year < 9999:  # beyond these another zone's time may not exist
-        return {}
-    local = created.astimezone(zone)
-    return {"local_hour": HOURS[local.hour], "local_weekday": WEEKDAYS[local.weekday()]}
-
-
 def _milliseconds_between(start: datetime | None, end: datetime | None) -> int | None:
     if not start or not end:
         return None
-    return round((end - start).total_seconds() * 1000)
+    return round((end - start) / MILLISECOND)
 
 
-def _unique(values: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(values))
-
-
-def _filled(fields: Json) -> Json:
-    return {name: value for name, value in fields.items() if value is not None and value not in ({}, [])}
+def _unique(values: Iterable[str | None]) -> list[str]:
+    return [value for value in dict.fromkeys(values) if value]

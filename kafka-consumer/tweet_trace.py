@@ -15,12 +15,14 @@ from dead_letter_topic import dead_letters
 from elasticsearch_index import connect_elasticsearch
 from forgotten_list import ForgottenList
 from hdfs_client import HdfsClient
-from kafka_cluster.message import NotATweet, header, parse_tweet, timestamp, timestamp_of, tweet_id
+from kafka_cluster.message import NotATweet, header, timestamp, timestamp_of
+from kafka_cluster.plain_text import printable
 from kafka_cluster.reachable import require_hdfs
-from kafka_cluster.settings import Settings
+from kafka_cluster.settings import READER, Settings
 from kafka_cluster.topics import admin_client, topic_id
 from topic_reader import log_offsets, offsets_at, records
 from tweet_document import birth
+from tweet_shape import read_tweet
 
 CLOCK_MARGIN = timedelta(hours=1)  # X's clock, by which ids are made, and the brokers' may differ
 
@@ -56,7 +58,7 @@ class Passed:
             ("stored", self.stored_at, (at or "NOT THERE") + (", forgotten" if self.forgotten else "")),
         )
         return "\n".join(
-            f"  {step:<13} {when or 'not known':<25} {what}".rstrip() for step, when, what in steps
+            printable(f"  {step:<13} {when or 'not known':<25} {what}".rstrip()) for step, when, what in steps
         )
 
 
@@ -73,7 +75,7 @@ def trace(settings: Settings, id_: str, in_archive: bool) -> tuple[list[Passed],
 
 def as_json(found: list[Passed]) -> str:
     """All records, on one line."""
-    return json.dumps([asdict(passed) for passed in found], ensure_ascii=False)
+    return json.dumps([asdict(passed) for passed in found])
 
 
 class Tracer:
@@ -89,7 +91,7 @@ class Tracer:
             self._topic_id = topic_id(admin, settings.topic)
             self._leaders = _leaders(admin, settings.topic) if self._topic_id else {}
             has_letters = topic_id(admin, settings.dead_letter_topic) is not None
-        self._index, self._source = _document(connect_elasticsearch(settings), settings, id_)
+        self._index, self._source = _document(connect_elasticsearch(settings, READER), settings, id_)
         self._letters = {
             (letter.origin.topic_id, letter.origin.partition, letter.origin.offset): letter.reason
             for letter in (dead_letters(settings) if has_letters else ())
@@ -139,18 +141,19 @@ class Tracer:
         if not value or self._id.encode() not in value:
             return False
         try:
-            return tweet_id(parse_tweet(value)) == self._id
+            return read_tweet(value).id == self._id
         except NotATweet:
             return False
 
     def _passed(self, topic: str, record: Any, stored: Stored | None) -> Passed:
         received = header(record.headers, "received_at")
-        created = parse_tweet(record.value)["data"].get("created_at") if record.value else None
-        created = created or (self._born and timestamp(self._born))
+        created = read_tweet(record.value).data.created_at if record.value else None
+        if not created and self._born:
+            created = timestamp(self._born)
         return Passed(
             topic, record.partition, record.offset,
             self._leaders.get(record.partition) if topic == self._topic_id else None,
-            str(created) if created else None, received, timestamp_of(record.timestamp),
+            created or None, received, timestamp_of(record.timestamp),
             self._indexed_at(received), self._index,
             self._letters.get((topic, record.partition, record.offset)),
             timestamp_of(stored.piece.stored_at) if stored else None,

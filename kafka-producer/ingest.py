@@ -65,6 +65,8 @@ class Counts:
     control: int = 0
     empty: int = 0
     redelivered: int = 0
+    last_tweet_at: float = 0.0
+    """When the last tweet was read, in seconds since 1970."""
     reasons: Counter[str] = field(default_factory=Counter)
     """Why lines were refused, by kind."""
 
@@ -181,6 +183,7 @@ class Ingest:
             self._writer.send(tweet(self._settings, record))
             self._bill(record.payload)
             counts.tweets += 1
+            counts.last_tweet_at = time.time()
             counts.redelivered += self._redeliveries.seen(record.key)
 
 

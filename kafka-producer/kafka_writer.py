@@ -71,7 +71,8 @@ def dead_letter(settings: Settings, value: bytes, headers: Headers) -> Outgoing:
 
 
 class KafkaWriter:
-    """Sends records; used by one thread. `acknowledged` counts those that all in-sync replicas have.
+    """Sends records; used by one thread. `acknowledged` counts those that all in-sync replicas have, `resent` those
+    that were sent once more after a failure.
 
     `on_acknowledged` is called with each record, in the client's thread.
     """
@@ -94,7 +95,7 @@ class KafkaWriter:
         self._making: Future | None = None
         self._pause, self._try_at = 0.5, 0.0
         self._producer: Any = self._new_producer()
-        self.in_flight_bytes = self.acknowledged = 0
+        self.in_flight_bytes = self.acknowledged = self.resent = 0
 
     def send(self, outgoing: Outgoing) -> None:
         """Send a record. Never blocks; ask `has_room` before, else what is in flight has no bound."""
@@ -234,6 +235,7 @@ class KafkaWriter:
         self._failure, self._failed_before = None, False
         with self._changed:
             again = list(self._pending.items())
+        self.resent += len(again)
         log.info("Kafka answers; %d records are sent again", len(again))
         for number, outgoing in again:
             if self._failure:

@@ -13,15 +13,16 @@ from ingest import Ingest, Stopper
 from kafka_cluster.pipeline_events import CLOSE_SECONDS
 from kafka_cluster.script import ROOT
 from kafka_cluster.settings import Settings
+from kafka_cluster.x_keys import can_read_x, what_the_keys_allow
 from producer_events import ProducerEvents
 from progress import Progress
 from read_cost import ReadCost, at_most
-from sources import finish, open_writer, stop_on_signals
+from sources import finish, open_writer, serve_metrics, stop_on_signals
 from spill_file import SpillFile
 from spilling_writer import SpillingWriter
 from state_file import open_state
 from stream_rules import Rule, bring_in_line, read_rules, rules_client
-from x_session import X_URL, bearer_token, what_the_keys_allow
+from x_session import X_URL, bearer_token
 from x_simulator import Options, Simulator
 from x_stream import StreamReader
 
@@ -55,7 +56,7 @@ def simulate(settings: Settings, rate: float, duration: float | None, seed: int)
 
 def stream_or_simulate(settings: Settings) -> int:
     """X where `.env` has keys for it, else the simulator."""
-    if settings.api_key and settings.api_secret:
+    if can_read_x(settings):
         print(
             "reading X's stream: .env has the keys for it (producer.py simulate reads a simulated one)",
             flush=True,
@@ -80,6 +81,7 @@ def read_stream(
     events = ProducerEvents(settings, writer, reader.gaps)
     stopper = stop_on_signals()
     ingest = Ingest(settings, writer, source, stopper, progress, events.tell, cost.count)
+    serve_metrics(settings, ingest.counts, writer, reader)
 
     def room() -> int:
         return UNBOUNDED if max_posts is None else max_posts - ingest.counts.tweets - filler.due

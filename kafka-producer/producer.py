@@ -6,6 +6,7 @@ import signal
 import sys
 
 try:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports: no traceback
     from kafka_cluster.script import UserError, run, set_up_logging
     from kafka_cluster.settings import load_settings
     from live import simulate, stream, stream_or_simulate
@@ -33,11 +34,11 @@ RULES = {"list": rules_list, "check": rules_check, "apply": rules_apply}
 
 def main() -> int:
     args = parse()
-    set_up_logging(args.verbose)
     if args.source == "sample":
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         return print_sample(args.count, args.seed, args.rate)
     settings = load_settings()
+    set_up_logging(settings.log_format, args.verbose)
     match args.source:
         case "replay":
             return replay(settings, args.file, args.rate, args.limit, args.dry_run)

@@ -1,9 +1,14 @@
 """How far we are: one line that is written again on a terminal, a log line now and then elsewhere."""
 
+import logging
 import sys
 import time
 from collections.abc import Callable
 from typing import TextIO
+
+from kafka_cluster.script import logs_json
+
+log = logging.getLogger(__name__)
 
 TERMINAL_SECONDS, PLAIN_SECONDS = 0.25, 5.0
 
@@ -13,7 +18,8 @@ class Progress:
 
     def __init__(self, more: Callable[[], str] = lambda: "", out: TextIO = sys.stderr) -> None:
         self._more, self._out = more, out
-        self._terminal = out.isatty()
+        self._logs_json = logs_json()
+        self._terminal = out.isatty() and not self._logs_json
         self._every = TERMINAL_SECONDS if self._terminal else PLAIN_SECONDS
         self._shown_at, self._shown = time.monotonic(), 0
         self._width = 0
@@ -26,7 +32,9 @@ class Progress:
         read = counts.read  # type: ignore[attr-defined]
         text = f"{counts}; {(read - self._shown) / (now - self._shown_at):,.0f}/s{self._more()}"
         self._shown_at, self._shown = now, read
-        if self._terminal:
+        if self._logs_json:
+            log.info("%s", text)
+        elif self._terminal:
             self._out.write("\r" + text.ljust(self._width))
             self._width = len(text)
         else:

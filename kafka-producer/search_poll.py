@@ -9,17 +9,18 @@ import orjson
 from file_replay import Line
 from ingest import Ingest, Stopper, StopReading
 from kafka_cluster.settings import Settings
+from kafka_cluster.x_keys import what_the_keys_allow
 from kafka_writer import KafkaWriter
 from producer_events import ProducerEvents
 from progress import Progress
 from read_cost import ReadCost, at_most
 from search_page import page_ids, page_lines
 from search_place import Place
-from sources import finish, open_writer, stop_on_signals
+from sources import finish, open_writer, serve_metrics, stop_on_signals
 from state_file import StateFile, open_state
 from stream_rules import Rule, read_rules
 from x_search import NoRoom, Search
-from x_session import X_URL, bearer_token, what_the_keys_allow
+from x_session import X_URL, bearer_token
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class SearchPoll:
         self._events = ProducerEvents(settings, writer)
         self._ingest = Ingest(settings, writer, "search", stopper, self._progress, self._events.tell)
         self._search = Search(token, url, stopper.waiting)
+        serve_metrics(settings, self._ingest.counts, writer)
 
     def run(self, queries: list[Rule], every: float, once: bool) -> None:
         """Search until somebody ends it, max_posts is reached, or, with `once`, every query was asked."""

@@ -14,6 +14,8 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from kafka_cluster.script import set_up_logging
+from kafka_cluster.settings import load_settings
 from simulated_births import Births
 from simulated_rules import PROBLEM, Rules
 from simulated_search import Window, search_page
@@ -229,6 +231,7 @@ async def _nobody_is_there() -> None:
 
 
 def main() -> None:
+    set_up_logging(load_settings().log_format)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where there are no sessions, Ctrl-C comes here too
     asyncio.run(serve(Options(**json.loads(sys.stdin.buffer.readline()))))
 

@@ -12,6 +12,7 @@ from kafka.errors import KafkaError
 from file_replay import open_lines, read_lines
 from ingest import Counts, Ingest, Stopper
 from kafka_cluster.kafka_options import Producer, connect
+from kafka_cluster.metrics import wants_metrics
 from kafka_cluster.pipeline_events import CLOSE_SECONDS
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
@@ -21,6 +22,7 @@ from producer_events import ProducerEvents
 from progress import Progress
 from spilling_writer import SpillingWriter
 from tweet_generator import TweetGenerator
+from x_stream import StreamReader
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ def replay(settings: Settings, file: str, rate: float | None, limit: int | None,
     progress = Progress(lambda: f", {writer.in_flight:,} in flight")
     events = ProducerEvents(settings, writer)
     ingest = Ingest(settings, writer, "replay", stop_on_signals(), progress, events.tell)
+    serve_metrics(settings, ingest.counts, writer)
     try:
         ingest.run(read_lines(stream, file), rate, limit)
     except MissingTopic:
@@ -74,6 +77,19 @@ def open_writer(settings: Settings) -> KafkaWriter:
     except KafkaError as error:  # the brokers stopped answering just now
         servers = ",".join(settings.bootstrap_servers)
         raise UserError(f"Kafka at {servers} does not get ready: {error}") from None
+
+
+def serve_metrics(
+    settings: Settings,
+    counts: Counts,
+    writer: KafkaWriter | SpillingWriter,
+    reader: StreamReader | None = None,
+) -> None:
+    """Figures for Prometheus, where they are wanted."""
+    if wants_metrics(settings):
+        from producer_metrics import serve_producer  # imports the library
+
+        serve_producer(settings, counts, writer, reader)
 
 
 def finish(

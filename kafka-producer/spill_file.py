@@ -45,6 +45,11 @@ class SpillFile:
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def value_bytes(self) -> int:
+        """The bytes of the values that wait, which `max_bytes` bounds."""
+        return self._bytes
+
     def put(self, records: Iterable[Outgoing]) -> int:
         """Add records at the end, and note in each its number; returns how many found no room, or no disk."""
         return sum(not self._insert(outgoing) for outgoing in records)

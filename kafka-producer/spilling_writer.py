@@ -39,6 +39,11 @@ class SpillingWriter:
             self._spilling = True
 
     @property
+    def kafka(self) -> KafkaWriter:
+        """What sends the records."""
+        return self._writer
+
+    @property
     def acknowledged(self) -> int:
         """Records that all in-sync replicas have."""
         return self._writer.acknowledged
@@ -47,6 +52,11 @@ class SpillingWriter:
     def waiting(self) -> int:
         """Records in the spill file."""
         return len(self._spill)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """The bytes of their values."""
+        return self._spill.value_bytes
 
     def send(self, outgoing: Outgoing) -> None:
         """Send a record, or keep it behind those that wait."""

@@ -10,6 +10,7 @@ from typing import Any
 import requests
 import tweepy
 
+from kafka_cluster.plain_text import printable
 from kafka_cluster.script import ROOT, UserError
 from x_session import direct, in_words, refusal
 
@@ -41,7 +42,7 @@ class Difference:
         lines = [f"  {rule.tag}: {rule.value}" for rule in self.kept]
         lines += [f"+ {rule.tag}: {rule.value}" for rule in self.missing]
         lines += [f"- {rule.tag}: {rule.value}" for _, rule in self.superfluous]
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
 
 def read_rules(file: str) -> list[Rule]:

@@ -1,9 +1,11 @@
 """What producer.py asks X besides tweets: whether the keys do, and the rules. None of it costs anything."""
 
+from kafka_cluster.plain_text import printable
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
+from kafka_cluster.x_keys import KEYS, what_the_keys_allow
 from stream_rules import bring_in_line, compare, read_rules, refusals, rules_client
-from x_session import KEYS, X_URL, bearer_token, what_the_keys_allow
+from x_session import X_URL, bearer_token
 
 
 def check(settings: Settings, url: str = X_URL) -> int:
@@ -23,7 +25,7 @@ def rules_list(settings: Settings, url: str = X_URL) -> int:
     """Print X's rules as lines of a rules file."""
     rules = compare(rules_client(bearer_token(settings, url), url), []).superfluous
     for _, rule in rules:
-        print(f"{rule.tag}: {rule.value}")
+        print(printable(f"{rule.tag}: {rule.value}"))
     if not rules:
         print("# X has no rules of this app")
     return 0

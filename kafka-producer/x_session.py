@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
+from kafka_cluster.plain_text import printable
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
+from kafka_cluster.x_keys import FOR_STREAM, what_the_keys_allow
 
 X_URL = "https://api.twitter.com"  # tweepy asks this host; it is X's
 HTTP_SECONDS = 20.0
 
-FOR_STREAM = ("api_key", "api_secret")
-KEYS = (*FOR_STREAM, "access_token", "access_token_secret")
 PASSING = (408, 420, 425, 429)
 WHAT_TO_DO = {
     400: "X does not take this request: see the rule or query that it names",
@@ -67,17 +67,6 @@ def bearer_token(settings: Settings, url: str = X_URL) -> str:
     return token
 
 
-def what_the_keys_allow(settings: Settings) -> str:
-    """What can be done with the keys that `.env` holds."""
-    app = bool(settings.api_key and settings.api_secret)
-    user = bool(settings.access_token and settings.access_token_secret)
-    if app:
-        also = "; access_token and access_token_secret are not needed" if user else ""
-        return f"the keys in .env allow stream, rules and search{also}"
-    given = [name for name in KEYS if getattr(settings, name)]
-    return f"with {' and '.join(given)} alone nothing can be read" if given else "there are no keys in .env"
-
-
 def refusal(what: str, answer: requests.Response) -> UserError | None:
     """What a person has to be told of X's answer; None where it is a success, or trouble that passes."""
     status, body = answer.status_code, body_of(answer)
@@ -116,4 +105,4 @@ def in_words(body: Any) -> str:
         text = str(body)
     except RecursionError:
         text = "an answer that is nested without end"
-    return "".join(c if c.isprintable() else " " for c in text)[:300]
+    return printable(text)[:300]

@@ -75,6 +75,12 @@ class StreamReader:
         """False when there is nothing more to come."""
         return self._thread.is_alive()
 
+    @property
+    def connected(self) -> bool:
+        """True while the stream is open."""
+        in_gap = bool(self.gaps) and self.gaps[-1].until is None
+        return self.alive and not in_gap and bool(self._connection and self._connection.opened_at)
+
     def _run(self) -> None:
         try:
             self._read_on()

@@ -5,12 +5,14 @@ Changes that were made to these dashboards in Kibana are lost: copy a dashboard 
 """
 
 import argparse
+import signal
 import sys
 
 try:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports: no traceback
     from build_dashboards import dashboard_objects
     from dashboard_objects import as_ndjson
-    from kafka_cluster.script import run
+    from kafka_cluster.script import run, set_up_logging
     from kafka_cluster.settings import load_settings
     from kibana_client import Kibana
 except ModuleNotFoundError as missing:
@@ -28,6 +30,7 @@ def main() -> None:
     parser.add_argument("--wait", type=float, default=180.0, help="seconds to wait for Kibana (default 180)")
     args = parser.parse_args()
     settings = load_settings()
+    set_up_logging(settings.log_format)
     kibana = Kibana(settings)
     kibana.wait_until_ready(args.wait)
     objects = dashboard_objects(settings.time_zone, settings.elasticsearch_alias, settings.events_index)

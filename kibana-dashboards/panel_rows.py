@@ -1,10 +1,10 @@
 """Answers of Elasticsearch -> a table: columns with labels and formats, rows of values by column id."""
 
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from kafka_cluster.plain_text import plain
 from panel_query import MISSING, Question, buckets, columns, interval_of, metrics, shift_of
 from time_window import bucket_seconds
 
@@ -12,8 +12,6 @@ Json = dict[str, Any]
 Row = dict[str, Any]
 
 OTHER = "Other"
-# Characters that turn the direction of all text after them: a tweet may not, outside its own place.
-TURNING = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 MINUTE = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -44,15 +42,6 @@ class Table:
     def values(self, id_: str) -> list[Any]:
         """The different values of a column, in the order of the rows."""
         return list(dict.fromkeys(row[id_] for row in self.rows))
-
-
-def plain(text: Any) -> str:
-    """Text as it may be shown: one line, without control characters and without turns of direction."""
-    spaced = "".join(
-        " " if unicodedata.category(c) in ("Zl", "Zp") or c in "\t\n\r" else c for c in str(text)
-    )
-    kept = (c for c in spaced if unicodedata.category(c) not in ("Cc", "Cs", "Co", "Cn") and c not in TURNING)
-    return " ".join("".join(kept).split())
 
 
 def table(asked: list[tuple[Question, Json]]) -> Table:

@@ -2,19 +2,21 @@
 """Draw the dashboards without Kibana: the same saved objects, the same searches, as one page that works offline."""
 
 import argparse
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 try:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports: no traceback
     from elasticsearch import Elasticsearch
 
     from dashboard_answers import answers, searcher
     from kafka_cluster.elasticsearch_options import elasticsearch_options, require_login
     from kafka_cluster.reachable import require_elasticsearch
-    from kafka_cluster.script import ROOT, UserError, run
-    from kafka_cluster.settings import Settings, load_settings
+    from kafka_cluster.script import ROOT, UserError, run, set_up_logging
+    from kafka_cluster.settings import READER, Settings, load_settings
     from panel_drawing import draw, not_drawn, words_of
     from panel_query import NotDrawn
     from panel_text import span_text
@@ -50,6 +52,7 @@ def main() -> None:
     parser.add_argument("--dark", action="store_true", help="the picture in the dark theme")
     args = parser.parse_args()
     settings = load_settings()
+    set_up_logging(settings.log_format)
     dashboards = chosen(args.dashboard)
     drawn, fonts = draw_all(dashboards, settings, args.since, args.until)
     made = f"Drawn by preview.py from Elasticsearch, without Kibana, at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -93,9 +96,9 @@ def draw_all(
 
 def connect(settings: Settings) -> Elasticsearch:
     """A client. Raises UserError where nothing answers, or nothing is set to log in with."""
-    require_login(settings)
+    require_login(settings, READER)
     require_elasticsearch(settings)
-    return Elasticsearch(**elasticsearch_options(settings), request_timeout=30)
+    return Elasticsearch(**elasticsearch_options(settings, READER), request_timeout=30)
 
 
 def own_indices(settings: Settings) -> dict[str, str]:

@@ -12,11 +12,11 @@ import hypothesis
 import psutil
 import pytest
 
-from clusters import ELSEWHERE
+from clusters import ELSEWHERE, PASSWORDS
 from compose_cluster import ComposeCluster
 from docker_containers import is_running
 from kafka_cluster.script import NEVER_CONTACT_X, refuse_x
-from kafka_cluster.settings import env_file_values, load_settings
+from kafka_cluster.settings import ELASTICSEARCH_USERS, env_file_values, load_settings
 from native_cluster import NativeCluster, free_offset
 from pipeline import Pipeline
 
@@ -32,6 +32,8 @@ hypothesis.settings.load_profile("shared")
 
 FREE_BYTES_NEEDED = 5 << 30
 Disks = Callable[[NativeCluster], AbstractContextManager[object]]
+NO_USERS = dict.fromkeys(ELASTICSEARCH_USERS.values(), "")
+"""Where servers are only lent, the rights of Elasticsearch's users are for other names than the tests'."""
 TEST_PROJECT = "tweets-test"
 """Compose's name for containers and volumes that are the tests' own."""
 
@@ -115,13 +117,20 @@ def cluster(request: pytest.FixtureRequest, disks: Disks) -> Iterator[Cluster]:
     signal.signal(signal.SIGTERM, before)
 
 
+def cluster_variables() -> dict[str, str]:
+    """Passwords, and the names that the rights of Elasticsearch's users are for: those of `Pipeline`."""
+    return {name: os.urandom(12).hex() for name in PASSWORDS} | {
+        "elasticsearch_alias": "test", "events_index": "events",
+    }  # fmt: skip
+
+
 @contextmanager
 def native_cluster(disks: Disks) -> Iterator[Cluster]:
     """Servers as processes, on free ports, gone afterwards."""
     free = psutil.virtual_memory().available
     if free < FREE_BYTES_NEEDED:
         pytest.exit(f"the cluster needs 5 GB of free memory, there are {free / 2**30:.1f}", returncode=2)
-    variables = {"elasticsearch_password": os.urandom(12).hex()}
+    variables = cluster_variables()
     native = NativeCluster(variables, free_offset(variables))
     try:
         with disks(native):
@@ -140,10 +149,10 @@ def docker_cluster() -> Iterator[Cluster]:
     if is_running():
         docker = ComposeCluster(env_file_values() | dict(os.environ))
         docker.up()
-        yield Cluster(docker.environment(), docker=docker)
+        yield Cluster(docker.environment() | NO_USERS, docker=docker)
         return
-    password = {"elasticsearch_password": os.urandom(12).hex()}
-    docker = ComposeCluster(env_file_values() | dict(os.environ) | password, project=TEST_PROJECT)
+    variables = env_file_values() | dict(os.environ) | cluster_variables()
+    docker = ComposeCluster(variables, project=TEST_PROJECT)
     try:
         docker.up()
         yield Cluster(docker.environment(), docker=docker)
@@ -163,7 +172,7 @@ def lent_cluster() -> Iterator[Cluster]:
         "elasticsearch_password": settings.elasticsearch_password,
         "webhdfs_url": settings.webhdfs_url,
         "hdfs_user": settings.hdfs_user,
-    })  # fmt: skip
+    } | NO_USERS)  # fmt: skip
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""An exhaustive model of how posts are forgotten: every order of steps of an owner and of two runs of forget.
+"""An exhaustive model of how posts are forgotten: every order of steps of an owner, two runs of forget, a compaction.
 
     python3 tests/forget_model.py [--drop RULE]
 
-A sealed file holds posts 1 and 2, post 3 is still in Kafka. One run forgets 1 and 3, the other 2. Whoever takes no more
+A sealed file holds posts 1 and 2, post 3 is still in Kafka. One run forgets 1 and 3, the other 2; compaction writes the
+file anew as it is. Whoever takes no more
 steps is frozen or dead; one that goes on later has woken up, and so has a request that comes late. The epochs' own
 protocol is in hdfs_protocol_model.py; here a claim is its folder, the list, the seal. docs/hdfs-protocol.md tells it
 in words.
@@ -21,6 +22,8 @@ RULES = {
     "seal": "a run seals the open epochs after it has added to the list",
     "end other runs": "a run deletes the folders of others, out of which they rename",
     "list after that": "a run reads the list, by which it writes files anew, after it has deleted those",
+    "give way": "a compaction gives up where a run of forget has its folder",
+    "folder, then look": "and looks for it after it has made its own",
 }
 POSTS = (frozenset({1, 3}), frozenset({2}))
 LATER = 3
@@ -56,12 +59,22 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Compaction:
+    """`content`: what it has read, and puts in the file's place while its folder is there."""
+
+    step: int = 0
+    folder: bool = False
+    content: Posts = frozenset()
+
+
+@dataclass(frozen=True)
 class State:
     listed: Posts = frozenset()
     file: Posts = frozenset({1, 2})
     epochs: tuple[Epoch, ...] = ()
     owner: Owner = Owner()
     runs: tuple[Run, ...] = (Run(), Run())
+    compaction: Compaction = Compaction()
 
     def held(self) -> Posts:
         """The posts whose values are in the archive."""
@@ -78,6 +91,7 @@ class Model:
     def follow(self, state: State) -> Iterator[tuple[str, State]]:
         """Every state that can come next, and what happened."""
         yield from self.owner(state)
+        yield from self.compact(state)
         for number, run in enumerate(state.runs):
             steps = self.steps()
             if run.end is None and run.step < len(steps):
@@ -112,6 +126,24 @@ class Model:
         elif owner.step == "write":
             yield "owner: stores what is not there", self._store(state, owner)
 
+    def compact(self, state: State) -> Iterator[tuple[str, State]]:
+        """The next step of the compaction."""
+        run, steps = state.compaction, ["make", "look", "read", "publish"]
+        if "folder, then look" in self.dropped:
+            steps[:2] = ["look", "make"]
+        if run.step >= len(steps):
+            return
+        what, after = steps[run.step], replace(state, compaction=replace(run, step=run.step + 1))
+        if what == "make":
+            after = replace(after, compaction=replace(after.compaction, folder=True))
+        elif what == "look" and any(each.folder for each in state.runs) and "give way" not in self.dropped:
+            after = replace(after, compaction=Compaction(len(steps)))
+        elif what == "read":
+            after = replace(after, compaction=replace(after.compaction, content=state.file))
+        elif what == "publish" and run.folder:  # else RENAME finds nothing to move
+            after = replace(after, file=run.content)
+        yield f"compaction: {what}", after
+
     def _store(self, state: State, owner: Owner) -> State:
         mine = state.epochs[owner.epoch]
         if not mine.open or any(epoch.stored for epoch in state.epochs):
@@ -132,7 +164,7 @@ class Model:
             each if index == number else replace(each, folder=False, ready=False)
             for index, each in enumerate(after.runs)
         )
-        return replace(after, runs=runs)
+        return replace(after, runs=runs, compaction=replace(after.compaction, folder=False))
 
     def _read_list(self, state: State, number: int, run: Run) -> State:
         known = state.listed | (POSTS[number] if "list first" in self.dropped else frozenset())

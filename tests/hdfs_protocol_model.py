@@ -12,6 +12,7 @@ what is modelled here, and what each rule is for.
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from breadth_first import breadth_first
 
@@ -27,7 +28,10 @@ Folder = tuple[Name, bool]  # and whether it is open
 Tree = frozenset[
     tuple[Folder, tuple[tuple[int, ...], ...]]
 ]  # folder -> pieces, each the offsets that it holds
-Request = tuple[str, Folder, tuple[int, ...]]  # a PUBLISH has the offset, and which staged file it moves
+Merged = tuple[
+    int, int, tuple[int, ...]
+]  # stands for all epochs up to a number; uuid; the offsets that it holds
+Request = tuple[str, Any, tuple[int, ...]]  # a PUBLISH has the offset, and which staged file it moves
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,9 @@ class State:
     """Staged files that are no longer in the staging folder: a RENAME that comes twice finds nothing to move."""
     late: frozenset[tuple[int, Request]] = frozenset()
     owners: tuple[Owner, ...] = ()
+    merged: frozenset[Merged] = frozenset()
+    compactions: tuple[Any, ...] = ()
+    """See compaction_model.py."""
     uuids: int = 0
     faults: int = 0
 
@@ -125,26 +132,36 @@ class Model:
                 )
 
     def send(self, state: State, number: int, request: Request, new: Owner) -> Iterator[tuple[str, State]]:
-        """A request that changes something: answered; unanswered, in time or late; twice."""
+        """A request of an owner that changes something."""
 
-        def then(state: State, owner: Owner, **more: object) -> State:
-            owners = tuple(owner if index == number else old for index, old in enumerate(state.owners))
-            return replace(state, owners=owners, **more)  # type: ignore[arg-type]
+        def then(owner: Owner) -> Callable[[State], State]:
+            def after(state: State) -> State:
+                owners = tuple(owner if index == number else old for index, old in enumerate(state.owners))
+                return replace(state, owners=owners)
 
-        who, old = f"owner {number}: {show(request)}", state.owners[number]
-        after, yes = self.apply(state, request)
+            return after
+
+        old = state.owners[number]
         unclear = replace(old, step="idle", to_seal=(), next=0)
         if request[0] == "PUBLISH" and "start anew when unclear" in self.dropped:
             unclear = old  # sends the same records again
         if request[0] == "CONCAT":
             unclear = new
-        yield f"{who}, {'yes' if yes else 'no'}", then(after, new if yes else unclear)
+        yield from self.ask(state, f"owner {number}: {show(request)}", request, then(new), then(unclear))
+
+    def ask(
+        self, state: State, who: str, request: Request,
+        clear: Callable[[State], State], unclear: Callable[[State], State],
+    ) -> Iterator[tuple[str, State]]:  # fmt: skip
+        """A request that changes something: answered; unanswered, in time or late; twice."""
+        after, yes = self.apply(state, request)
+        yield f"{who}, {'yes' if yes else 'no'}", (clear if yes else unclear)(after)
         if state.faults < self.faults:
-            late = state.late | {(state.faults, request)}
-            yield f"{who}, the answer is lost", then(after, unclear, faults=state.faults + 1)
-            yield f"{who}, given up, may come late", then(state, unclear, late=late, faults=state.faults + 1)
+            late, faults = state.late | {(state.faults, request)}, state.faults + 1
+            yield f"{who}, the answer is lost", replace(unclear(after), faults=faults)
+            yield f"{who}, given up, may come late", replace(unclear(state), late=late, faults=faults)
             if yes:
-                yield f"{who}, yes, may come again", then(after, new, late=late, faults=state.faults + 1)
+                yield f"{who}, yes, may come again", replace(clear(after), late=late, faults=faults)
 
     def apply(self, state: State, request: Request) -> tuple[State, bool]:
         """What the NameNode does: the state after it, and its answer."""
@@ -174,30 +191,31 @@ class Model:
         held[folder] = (*pieces, (offset,))
         return replace(state, tree=frozenset(held.items()), moved=state.moved | {staged}), True
 
-    def read(self, tree: Tree) -> list[int]:
+    def read(self, tree: Tree, merged: frozenset[Merged] = frozenset()) -> list[int]:
         """What a reader finds."""
-        held = dict(tree)
-        return [
+        held, shown = dict(tree), max(merged, default=(0, 0, ()))
+        return list(shown[2]) + [
             offset
             for (name, is_open), pieces in held.items()
-            if not (is_open and (name, False) in held and "sealed wins" not in self.dropped)
+            if name[0] > shown[0]
+            and not (is_open and (name, False) in held and "sealed wins" not in self.dropped)
             for piece in pieces
             for offset in piece
         ]
 
     def fault(self, state: State) -> str | None:
         """What is wrong with a state: doubled, lost, or a dead end."""
-        found = self.read(state.tree)
+        found = self.read(state.tree, state.merged)
         if len(found) != len(set(found)):
             return f"doubled: {sorted(found)}"
         if sorted(found) != list(range(len(found))):
             return f"lost: only {sorted(found)} are there"
-        alone = replace(self, owners=1, faults=0, claims=1)
-        last = State(state.tree, owners=(Owner(),), uuids=state.uuids)
+        alone = Model(1, 0, 1, self.records, self.dropped)
+        last = State(state.tree, owners=(Owner(),), merged=state.merged, uuids=state.uuids)
         while following := [after for _, after in alone.follow(last)]:
             last = following[0]
-        if sorted(self.read(last.tree)) != list(range(self.records)):
-            return f"dead end: a fresh owner alone stores {sorted(self.read(last.tree))}"
+        if (there := sorted(self.read(last.tree, last.merged))) != list(range(self.records)):
+            return f"dead end: a fresh owner alone stores {there}"
         return None
 
 
@@ -211,14 +229,14 @@ def tail(tree: Tree, sealed_only: bool = True) -> int:
 
 def search(model: Model, say: Callable[[str], object] = str) -> tuple[int, list[str] | None]:
     """All states: how many there are, and the shortest way to a wrong one, or None."""
-    sound: set[Tree] = set()
+    sound: set[tuple[Tree, frozenset[Merged]]] = set()
 
     def fault(state: State) -> str | None:
-        if state.tree in sound:
+        if (state.tree, state.merged) in sound:
             return None
         found = model.fault(state)
         if not found:
-            sound.add(state.tree)
+            sound.add((state.tree, state.merged))
         return found
 
     return breadth_first(model.start(), model.follow, fault, say)
@@ -226,7 +244,10 @@ def search(model: Model, say: Callable[[str], object] = str) -> tuple[int, list[
 
 def show(request: Request) -> str:
     """A request in words."""
-    kind, ((number, uuid), _), what = request
+    kind, folder, what = request
+    if not (isinstance(folder, tuple) and isinstance(folder[0], tuple)):  # of a model that builds on this one
+        return f"{kind} {folder}"
+    (number, uuid), _ = folder
     return f"{kind} epoch {number}-{uuid}" + (f" record {what[0]}" if what else "")
 
 
@@ -238,9 +259,10 @@ def main() -> None:
     parser.add_argument("--owners", type=int, default=2)
     parser.add_argument("--faults", type=int, default=2)
     parser.add_argument("--claims", type=int, default=2, help="by each owner")
+    parser.add_argument("--records", type=int, default=2)
     args = parser.parse_args()
     dropped = frozenset([args.drop] if args.drop else [])
-    states, wrong = search(Model(args.owners, args.faults, args.claims, dropped=dropped), print)
+    states, wrong = search(Model(args.owners, args.faults, args.claims, args.records, dropped), print)
     print("\n".join(wrong) if wrong else "nothing wrong", f"({states:,} states)")
 
 

@@ -59,8 +59,14 @@ class Pipeline:
         self, script: str, *args: str, timeout: float = 120, **env: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a script to its end."""
+        return self.run_file(SCRIPTS[script], *args, timeout=timeout, **env)
+
+    def run_file(
+        self, script: Path, *args: str, timeout: float = 120, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """The same for any file of Python."""
         return subprocess.run(
-            [sys.executable, str(SCRIPTS[script]), *args], env=os.environ | self.env | env, cwd=self.folder,
+            [sys.executable, str(script), *args], env=os.environ | self.env | env, cwd=self.folder,
             capture_output=True, text=True, timeout=timeout, check=False,
         )  # fmt: skip
 

@@ -15,10 +15,7 @@ def why_no_broker(servers: Iterable[str], encrypted: bool = False, ca_file: str 
 
     `encrypted`: that client spoke TLS, and trusted the CAs in `ca_file`, or the public ones.
     """
-    causes = []
-    for server in servers:
-        host, port = _split(server)
-        causes.append((server, _tls_answers(host, port, ca_file) if encrypted else _what_answers(host, port)))
+    causes = [(server, what_answers(server, encrypted, ca_file)) for server in servers]
     telling = [f"{server} {cause}" for server, cause in causes if cause]
     if telling:
         return telling[0]
@@ -41,7 +38,7 @@ def advertised_fault(brokers: Iterable[tuple[int, str, int]]) -> str | None:
             f"brokers {ids} all advertise {host}:{port}: on one address each needs a port of its own "
             "(docker-compose.yml gives them 9091, 9092, 9093)"
         )
-    reasons = [_unreachable(host, port) for _, host, port in brokers]
+    reasons = [unreachable(host, port) for _, host, port in brokers]
     if not brokers or None in reasons:
         return None
     addresses = ", ".join(f"{host}:{port}" for _, host, port in brokers)
@@ -52,8 +49,11 @@ def advertised_fault(brokers: Iterable[tuple[int, str, int]]) -> str | None:
     )
 
 
-def _what_answers(host: str, port: int) -> str | None:
-    """None where nothing listens."""
+def what_answers(server: str, encrypted: bool = False, ca_file: str = "") -> str | None:
+    """What is wrong with the answers at `host:port`, where no broker answers; None where nothing listens."""
+    host, port = _split(server)
+    if encrypted:
+        return _tls_answers(host, port, ca_file)
     try:
         if _answer(host, port, b"", 0.3) == b"":
             return (
@@ -102,7 +102,8 @@ def _answer(host: str, port: int, question: bytes, seconds: float = PROBE_SECOND
             return b""
 
 
-def _unreachable(host: str, port: int) -> str | None:
+def unreachable(host: str, port: int) -> str | None:
+    """Why nothing accepts connections there; None where something does."""
     try:
         socket.create_connection((host, port), timeout=PROBE_SECONDS).close()
     except OSError as error:

@@ -8,8 +8,8 @@ from kafka_cluster.settings import Settings
 from kafka_cluster.tls import trusted_cas
 
 
-def elasticsearch_options(settings: Settings) -> dict[str, Any]:
-    """What every client gets; an API key goes before user and password."""
+def elasticsearch_options(settings: Settings, user: str | None = None) -> dict[str, Any]:
+    """What every client gets; an API key goes before user and password. `user`: one of ELASTICSEARCH_USERS."""
     url = urlsplit(settings.elasticsearch_url)
     port = url.port or (443 if url.scheme == "https" else 80)  # the client wants one
     options: dict[str, Any] = {
@@ -18,33 +18,33 @@ def elasticsearch_options(settings: Settings) -> dict[str, Any]:
     if settings.elasticsearch_api_key:
         options["api_key"] = settings.elasticsearch_api_key
     else:
-        options["basic_auth"] = (settings.elasticsearch_user, settings.elasticsearch_password)
+        options["basic_auth"] = settings.login(user)
     if url.scheme == "https":
         options["ca_certs"] = trusted_cas(settings.elasticsearch_ca_file)
     return options
 
 
-def require_login(settings: Settings) -> None:
+def require_login(settings: Settings, user: str | None = None) -> None:
     """Raise UserError where there is nothing to log in with."""
-    if not has_login(settings):
+    if not has_login(settings, user):
         raise UserError(
             "elasticsearch_password is not set: put it into .env (python3 kafka-cluster/cluster.py init does), "
             "or an elasticsearch_api_key"
         )
 
 
-def has_login(settings: Settings) -> bool:
+def has_login(settings: Settings, user: str | None = None) -> bool:
     """True if there is a password or an API key."""
-    return bool(settings.elasticsearch_password or settings.elasticsearch_api_key)
+    return bool(settings.login(user)[1] or settings.elasticsearch_api_key)
 
 
-def login_name(settings: Settings) -> str:
+def login_name(settings: Settings, user: str | None = None) -> str:
     """Who logs in, in words that hold no secret."""
-    return "elasticsearch_api_key" if settings.elasticsearch_api_key else settings.elasticsearch_user
+    return "elasticsearch_api_key" if settings.elasticsearch_api_key else settings.login(user)[0]
 
 
 def login_cure(settings: Settings) -> str:
     """What to check when Elasticsearch or Kibana refuses the login."""
     if settings.elasticsearch_api_key:
         return "check elasticsearch_api_key in .env"
-    return "check elasticsearch_user and elasticsearch_password in .env"
+    return "check elasticsearch_user, elasticsearch_password and elasticsearch_..._password in .env"

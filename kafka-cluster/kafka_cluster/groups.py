@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 from kafka import TopicPartition
-from kafka.admin import KafkaAdminClient
+from kafka.admin import KafkaAdminClient, OffsetSpec
 from kafka.errors import CoordinatorNotAvailableError
 
 Offsets = Mapping[TopicPartition, int]
+TIMEOUT_MS = 3_000
 
 
 def committed_offsets(admin: KafkaAdminClient, group: str) -> Offsets:
@@ -22,6 +23,22 @@ def reached_offsets(admin: KafkaAdminClient, group: str, starts: Offsets) -> Off
     """Its committed offsets, or the log's start where that is higher (what is gone is no lag). Raises KafkaError."""
     committed = committed_offsets(admin, group)
     return {tp: max(start, committed.get(tp, 0)) for tp, start in starts.items()}
+
+
+def log_offsets(admin: KafkaAdminClient, topic: str) -> tuple[Offsets, Offsets]:
+    """Where the log of each partition starts, and where it ends. Raises KafkaError."""
+    found = admin.describe_topics([topic])[0]["partitions"]
+    tps = [TopicPartition(topic, partition["partition_index"]) for partition in found]
+    starts, ends = (
+        {
+            tp: offset.offset
+            for tp, offset in admin.list_partition_offsets(
+                dict.fromkeys(tps, spec), timeout_ms=TIMEOUT_MS
+            ).items()
+        }
+        for spec in (OffsetSpec.EARLIEST, OffsetSpec.LATEST)
+    )
+    return starts, ends
 
 
 def lag(ends: Offsets, committed: Offsets) -> int:

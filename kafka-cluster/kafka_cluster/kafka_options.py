@@ -105,13 +105,13 @@ def connect(client: Callable[..., Any], settings: Settings, **options: Any) -> A
         ) from None
     except KafkaError as error:
         raise UserError(f"can't connect to Kafka at {servers}: {error}") from None
-    if fault := advertised_fault(_brokers(connected)):
+    if fault := advertised_fault(advertised(connected)):
         connected.close()
         raise UserError(f"Kafka at {servers}: {fault}")
     return connected
 
 
-def _brokers(client: Any) -> list[tuple[int, str, int]]:
+def advertised(client: Any) -> list[tuple[int, str, int]]:
     """Id, host and port of each broker, as the client has just learned them; none from the producer, which waits."""
     manager = getattr(client, "_manager", None)  # kafka-python 3.0.12 has no public way that needs no broker
     brokers = manager.cluster.brokers() if manager else ()

@@ -15,6 +15,7 @@ Counters are what came since the event before, so that sums are right; `lag` is 
 waits for Elasticsearch or raises. What it does not take is dropped and counted.
 """
 
+import contextlib
 import json
 import logging
 import threading
@@ -25,11 +26,11 @@ from queue import Empty, Full, Queue
 from typing import Any
 
 from elastic_transport import TransportError
-from elasticsearch import ApiError, Elasticsearch
+from elasticsearch import ApiError, AuthorizationException, Elasticsearch
 
 from kafka_cluster.elasticsearch_options import elasticsearch_options, has_login
 from kafka_cluster.message import timestamp
-from kafka_cluster.settings import Settings
+from kafka_cluster.settings import WRITER, Settings
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class PipelineEvents:
         self._lock = threading.Lock()
         self.dropped = 0
         self._thread = threading.Thread(target=self._run, name="pipeline-events", daemon=True)
-        if has_login(settings):
+        if has_login(settings, WRITER):
             self._thread.start()
         else:
             self._closing.set()  # there is nobody to write to
@@ -97,10 +98,11 @@ class PipelineEvents:
         return events
 
     def _write(self, events: list[dict[str, Any]]) -> None:
-        self._client = self._client or self._make_client()
+        self._client = self._client or self._make_client(WRITER)
         index = self._settings.events_index
-        if not self._template_is_there:  # without it the first event would make an index of guessed types
-            self._client.indices.put_index_template(name=index, **events_template(index))
+        if not self._template_is_there:
+            with contextlib.closing(self._make_client(self._settings.set_up_user)) as client:
+                ensure_events_template(client, index)
             self._template_is_there = True
         operations: list[dict[str, Any]] = []
         for event in events:
@@ -114,9 +116,9 @@ class PipelineEvents:
         if refused:
             self._drop(len(refused), refused[0]["create"]["error"].get("reason"))
 
-    def _make_client(self) -> Elasticsearch:
+    def _make_client(self, user: str) -> Elasticsearch:
         return Elasticsearch(
-            **elasticsearch_options(self._settings),
+            **elasticsearch_options(self._settings, user),
             connections_per_node=1, max_retries=0, retry_on_timeout=False, request_timeout=REQUEST_SECONDS,
         )  # fmt: skip
 
@@ -127,6 +129,20 @@ class PipelineEvents:
             log.warning(
                 "Elasticsearch does not take the figures of Pipeline health (%.200s): going on without", why
             )
+
+
+def ensure_events_template(client: Elasticsearch, index: str) -> None:
+    """Put the index template; a user without that right only looks whether it is there.
+
+    Without it the first event would make an index of guessed types.
+    """
+    try:
+        client.indices.put_index_template(name=index, **events_template(index))
+    except AuthorizationException:
+        if not client.indices.exists_index_template(name=index):
+            raise ValueError(
+                f"there is no index template {index}: an administrator runs  consumer.py --setup"
+            ) from None
 
 
 def events_template(index: str) -> dict[str, Any]:

@@ -26,15 +26,26 @@ def _require(what: str, urls: str, prefix: str, ca_file: str) -> None:
         try:
             fault = tls_trouble(url, setting, ca_file, ca_setting)
         except OSError as error:
-            faults.append(
-                f"{what} does not answer at {url} ({error.strerror or error}): is the cluster up "
-                f"(python3 kafka-cluster/cluster.py status), and is {setting} right?"
-            )
+            faults.append(str(no_answer(url, what, setting, error.strerror or str(error))))
         else:
             if fault is None:
                 return
             faults.append(f"{what} at {url} {fault}")
     raise UserError("; ".join(faults))
+
+
+def no_answer(url: str, what: str, setting: str, reason: str) -> UserError:
+    """The error for a server that does not answer."""
+    return UserError(
+        f"{what} does not answer at {url} ({reason}): is the cluster up "
+        f"(python3 kafka-cluster/cluster.py status), and is {setting} right?"
+    )
+
+
+def address_of(url: str) -> tuple[str, int]:
+    """Host and port of a URL."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def tls_trouble(url: str, setting: str, ca_file: str, ca_setting: str) -> str | None:
@@ -43,12 +54,11 @@ def tls_trouble(url: str, setting: str, ca_file: str, ca_setting: str) -> str | 
     `setting`, `ca_setting`: the names of those that hold the URL and `ca_file`, for the cure.
     Raises OSError where nothing accepts connections.
     """
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    scheme, (host, port) = urlsplit(url).scheme, address_of(url)
     with socket.create_connection((host, port), timeout=PROBE_SECONDS) as connection:
-        if parts.scheme == "http" and _hangs_up_on_http(connection) and speaks_tls(host, port):
+        if scheme == "http" and _hangs_up_on_http(connection) and speaks_tls(host, port):
             return f"speaks TLS: write https:// in {setting}"
-    if parts.scheme == "http":
+    if scheme == "http":
         return None
     fault = tls_fault(host, port, ca_file, ca_setting)
     return f"{fault}: write http:// in {setting}, or find its TLS port" if fault == NO_TLS else fault

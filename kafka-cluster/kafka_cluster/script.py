@@ -1,12 +1,21 @@
-"""What every script does the same way: one line for bad input, exit codes, logging. Standard library only."""
+"""What every script does the same way: one line for bad input, exit codes, Ctrl-C, logging. Standard library only."""
 
+import json
 import logging
 import os
+import signal
 import socket
 import sys
-from collections.abc import Callable
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 from typing import Any, NoReturn
+
+from kafka_cluster.plain_text import PrintableFormatter, printable_lines
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout: `.env` stands here, whatever the working directory."""
@@ -21,21 +30,52 @@ class UserError(Exception):
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:
-    """Run a script's main and exit: 0 or what it returns, 2 after a UserError, 130 after Ctrl-C."""
+    """Run a script's main and exit: 0 or what it returns, 1 after a fault of ours, 2 after a UserError, 130 after
+    Ctrl-C.
+
+    Before and after it, while packages are imported and threads end, Ctrl-C just ends the process.
+    """
     if os.environ.get(NEVER_CONTACT_X):
         refuse_x()
     try:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         code = main() or 0
         sys.stdout.flush()
     except UserError as error:
-        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
+        _complain(str(error))
         code = 2
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:  # `... | head`: whoever read us has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
+    except Exception:  # a fault of ours, whose last line may quote a tweet
+        print(printable_lines(traceback.format_exc()), end="", file=sys.stderr)
+        code = 1
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(code)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Around what must not be left half done: Ctrl-C and SIGTERM raise KeyboardInterrupt when it is over.
+
+    Only the main thread is ever interrupted, so in another this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: asked.append(1)) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+    if asked:
+        raise KeyboardInterrupt
 
 
 def refuse_x() -> None:
@@ -76,10 +116,52 @@ def is_link_text(path: Path) -> bool:
     return path.stat().st_size <= len("../.env\r\n") and path.read_text(encoding="utf-8").strip() == "../.env"
 
 
-def set_up_logging(verbose: bool = False) -> None:
-    """Log to stderr, a line a message. The clients' own words on a broker that is away need `verbose`."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
-    )
+class JsonLines(logging.Formatter):
+    """A JSON object a line, for programs that gather logs: time, level, logger, message, exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line. It is ASCII: nothing in a message can break it, or steer a terminal."""
+        moment = datetime.fromtimestamp(record.created, UTC)
+        line = {
+            "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname, "logger": record.name, "message": record.getMessage(),
+        }  # fmt: skip
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def set_up_logging(log_format: str = "text", verbose: bool = False) -> None:
+    """Log to stderr, a line a message. The clients' own words on a broker that is away need `verbose`.
+
+    With `json`, what would be printed there as plain text (errors, warnings, tracebacks) is logged too.
+    """
+    formatter = PrintableFormatter("%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines() if log_format == "json" else formatter)
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     for library in ("kafka", "elastic_transport", "elasticsearch", "hdfs", "urllib3"):
         logging.getLogger(library).setLevel(logging.INFO if verbose else logging.CRITICAL)
+    if log_format == "json":
+        logging.captureWarnings(True)
+        sys.excepthook = _log_uncaught
+        threading.excepthook = lambda args: _log_uncaught(
+            args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback
+        )
+
+
+def logs_json() -> bool:
+    """True after `set_up_logging` with `json`: nothing else may go to stderr."""
+    return any(isinstance(handler.formatter, JsonLines) for handler in logging.getLogger().handlers)
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    logging.getLogger(kind.__module__).critical("%s", error, exc_info=(kind, error, traceback))
+
+
+def _complain(text: str) -> None:
+    name = Path(sys.argv[0]).name
+    if logs_json():
+        logging.getLogger(name).error("%s", text)
+    else:
+        print(f"{name}: {printable_lines(text)}", file=sys.stderr)

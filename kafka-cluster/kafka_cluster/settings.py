@@ -18,6 +18,14 @@ from kafka_cluster.tls import tls_context
 
 ENV_FILE = ROOT / ".env"
 DEAD_LETTER_SUFFIX = ".dead-letter"
+WRITER, READER, OPERATOR = "tweets_writer", "tweets_reader", "tweets_operator"
+ELASTICSEARCH_USERS = {
+    WRITER: "elasticsearch_writer_password",
+    READER: "elasticsearch_reader_password",
+    OPERATOR: "elasticsearch_operator_password",
+}
+"""Users of Elasticsearch with the rights that scripts need and no more (docker-compose.yml has their roles), and the
+setting that holds the password of each."""
 _EXTERNAL_PORTS = (9091, 9092, 9093)  # as published in docker-compose.yml
 
 
@@ -142,6 +150,13 @@ def _one_of(*choices: str) -> Callable[[str], str]:
     return read
 
 
+def _base_port(value: str) -> int:
+    number = int(value)
+    if not 0 <= number <= 65_533:  # two more are counted from it
+        raise ValueError
+    return number
+
+
 def _time_zone(value: str) -> str:
     try:
         ZoneInfo(value)
@@ -206,6 +221,9 @@ class Settings:
     )
     elasticsearch_user: str = _setting("elastic", _text, "a user name")
     elasticsearch_password: str = _setting("", _text, "its password", secret=True)
+    elasticsearch_writer_password: str = _setting("", _text, f"the password of {WRITER}", secret=True)
+    elasticsearch_reader_password: str = _setting("", _text, f"the password of {READER}", secret=True)
+    elasticsearch_operator_password: str = _setting("", _text, f"the password of {OPERATOR}", secret=True)
     elasticsearch_api_key: str = _setting("", _text, "an API key, as Kibana shows it encoded", secret=True)
     elasticsearch_ca_file: str = _setting("", _ca_file, _CA_FILE)
     elasticsearch_alias: str = _setting("tweets", _index, "small letters, digits, . _ -")
@@ -226,6 +244,9 @@ class Settings:
     hdfs_flush_seconds: float = _setting(30.0, _seconds, "seconds, above 0")
     hdfs_flush_bytes: int = _setting(16 << 20, _whole_number, "bytes, a whole number")
 
+    log_format: str = _setting("text", _one_of("text", "json"), "text or json")
+    metrics_port: int = _setting(0, _base_port, "a port up to 65533, or 0 for none")
+
     def __post_init__(self) -> None:
         brokers = self.bootstrap_servers_name or self.bootstrap_servers_ip
         for name, default in {
@@ -240,6 +261,18 @@ class Settings:
     def dead_letter_topic(self) -> str:
         """Where records go that can't be delivered, with reason and origin in their headers."""
         return self.topic + DEAD_LETTER_SUFFIX
+
+    def login(self, user: str | None = None) -> tuple[str, str]:
+        """Name and password for Elasticsearch: those of one of its users where the password is set, else
+        `elasticsearch_user`'s."""
+        password = getattr(self, ELASTICSEARCH_USERS[user]) if user else ""
+        return (user or "", password) if password else (self.elasticsearch_user, self.elasticsearch_password)
+
+    @property
+    def set_up_user(self) -> str:
+        """Who makes templates, first index and alias; where no password of one who may is set, the writer looks for
+        them only."""
+        return OPERATOR if self.login(OPERATOR)[1] else WRITER
 
 
 _FIELDS = {f.name: f for f in fields(Settings)}

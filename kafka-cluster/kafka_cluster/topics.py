@@ -35,6 +35,16 @@ class Topic:
     config: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Difference:
+    """What a topic has other than it should; `fatal`: it would lose or reorder tweets. The cure is a command."""
+
+    name: str
+    what: str
+    cure: str
+    fatal: bool
+
+
 class MissingTopic(UserError):
     """There is no such topic, or no more."""
 
@@ -74,46 +84,66 @@ def ensure_topics(settings: Settings) -> list[str]:
                 actual = describe(admin, wanted.name)
             except KafkaError as error:
                 raise UserError(f"Kafka at {servers} does not get ready: {error}") from None
-            fatal, mild = compare(wanted, actual, servers)
-            if fatal:
-                raise UserError(f"topic {wanted.name} must not be used: " + "; ".join(fatal))
-            warnings += mild
+            differences = compare(wanted, actual, servers)
+            if fatal := [difference.what for difference in differences if difference.fatal]:
+                raise UserError(
+                    f"topic {wanted.name} must not be used: {'; '.join(fatal)}; "
+                    "how to change it says  python3 kafka-cluster/cluster.py doctor"
+                )
+            warnings += [
+                f"topic {wanted.name}: {difference.what}; to change it: {difference.cure}"
+                for difference in differences
+            ]
     return warnings
 
 
-def compare(wanted: Topic, actual: Topic, servers: str) -> tuple[list[str], list[str]]:
-    """What is wrong with a topic: (reasons not to use it, warnings with the command that changes it)."""
-    fatal = []
-    min_insync = int(actual.config["min.insync.replicas"])
-    if actual.replication <= min_insync:
-        fatal.append(
-            f"replication {actual.replication} is not above min.insync.replicas {min_insync}: "
-            "the loss of one broker would stop it"
-        )
-    if min_insync < MIN_INSYNC_REPLICAS:
-        fatal.append(
-            f"min.insync.replicas is {min_insync}: an acknowledged tweet could be on one broker only"
-        )
-    for key, why in (
-        ("message.timestamp.type", "retention would count from the tweet's date"),
-        ("unclean.leader.election.enable", "acknowledged tweets could be lost"),
-    ):
-        if actual.config[key] != wanted.config[key]:
-            fatal.append(f"{key} is {actual.config[key]}, not {wanted.config[key]}: {why}")
-
+def compare(wanted: Topic, actual: Topic, servers: str) -> list[Difference]:
+    """What is wrong with a topic, each with the command that changes it."""
     command = f"python3 -m kafka.admin -b {servers.partition(',')[0]}"
-    mild = [
-        f"topic {wanted.name}: {key} is {actual.config[key]}, not {wanted.config[key]}; "
-        f"to change it: {command} configs alter -r topic -n {wanted.name} -c {key}={wanted.config[key]}"
-        for key in ("retention.ms", "max.message.bytes")
-        if actual.config[key] != wanted.config[key]
-    ]
-    if actual.partitions != wanted.partitions:
-        mild.append(
-            f"topic {wanted.name} has {actual.partitions} partitions, not {wanted.partitions}; "
-            f"they can only grow: {command} partitions create -p {wanted.name}:{wanted.partitions}"
+
+    def setting(name: str, why: str = "", fatal: bool = False) -> Difference:
+        what = f"{name} is {actual.config[name]}, not {wanted.config[name]}{why}"
+        alter = f"{command} configs alter -r topic -n {wanted.name} -c {name}={wanted.config[name]}"
+        return Difference(name, what, alter, fatal)
+
+    found = []
+    min_insync = int(actual.config["min.insync.replicas"])
+    stops = "the loss of one broker would stop it"
+    if actual.replication <= MIN_INSYNC_REPLICAS:
+        what = f"replication {actual.replication} is not above min.insync.replicas {MIN_INSYNC_REPLICAS}: {stops}"
+        spread = _spread(wanted.name, actual.partitions)
+        cure = f"{command} partitions alter-reassignments {spread}"
+        found.append(Difference("replication", what, cure, True))
+    if min_insync < MIN_INSYNC_REPLICAS:
+        why = ": an acknowledged tweet could be on one broker only"
+        found.append(setting("min.insync.replicas", why, True))
+    elif MIN_INSYNC_REPLICAS < min_insync >= actual.replication:
+        found.append(
+            setting("min.insync.replicas", f", with replication {actual.replication}: {stops}", True)
         )
-    return fatal, mild
+    for name, why in (
+        ("message.timestamp.type", ": retention would count from the tweet's date"),
+        ("unclean.leader.election.enable", ": acknowledged tweets could be lost"),
+    ):
+        if actual.config[name] != wanted.config[name]:
+            found.append(setting(name, why, True))
+    found += [
+        setting(name)
+        for name in ("retention.ms", "max.message.bytes")
+        if actual.config[name] != wanted.config[name]
+    ]
+    if actual.partitions < wanted.partitions:
+        cure = f"{command} partitions create -p {wanted.name}:{wanted.partitions}"
+        found.append(
+            Difference("partitions", f"{actual.partitions} partitions, not {wanted.partitions}", cure, False)
+        )
+    return found
+
+
+def _spread(topic: str, partitions: int) -> str:
+    """The options that put each partition on the three brokers of docker-compose.yml; the first named leads."""
+    orders = ("1,2,3", "2,3,1", "3,1,2")
+    return " ".join(f"-r {topic}:{number}={orders[number % 3]}" for number in range(partitions))
 
 
 # A broker that has just died is still among those that the client asks, for some seconds: ask another.

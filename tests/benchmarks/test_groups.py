@@ -28,8 +28,9 @@ from kafka_cluster.topics import ensure_topics
 from kafka_writer import KafkaWriter, tweet
 from pipeline import Pipeline
 from sample import Record
-from tweet_document import tweet_action
+from tweet_document import create_action
 from tweet_generator import TweetGenerator
+from tweet_shape import read_tweet
 
 RECORDS = int(os.environ.get("bench_records", "300000"))
 MOST_RESIDENT = 150 << 20
@@ -107,9 +108,8 @@ def limit_run(
 
 def bulk_bodies() -> list[bytes]:
     headers, now = [("received_at", b"2026-01-01T00:00:00.000Z")], datetime.now(UTC)
-    actions = (tweet_action(each, headers, now) for each in lines())
-    pairs = (b'{"create":{"_id":"%s"}}\n%s\n' % (id_.encode(), document) for id_, document in actions)
-    return list(iter(lambda: b"".join(islice(pairs, 1_000)), b""))
+    actions = (create_action(read_tweet(each), headers, now) for each in lines())
+    return list(iter(lambda: b"".join(islice(actions, 1_000)), b""))
 
 
 def archive_bodies(flush_bytes: int) -> list[bytes]:

@@ -77,6 +77,18 @@ def skewed(chance: Random) -> dict[str, str]:
     return {"PYTHONPATH": str(SKEWED_CLOCK), "skew_seconds": str(seconds)}
 
 
+def compaction(world: World, chance: Random) -> Steps:
+    """The archive is compacted; the run is killed twice, and goes to its end the third time, or as soon as it can."""
+    for _ in range(2):
+        run = world.load.start("archive.py", "compact")
+        yield chance.uniform(1, 4)
+        run.kill()
+    for _ in range(10):  # other faults may end it, too
+        if world.load.start("archive.py", "compact").wait(120) == 0:
+            return
+    raise AssertionError("compaction did not get to its end")
+
+
 # the producer, and what it is given
 
 

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 from kafka.admin import KafkaAdminClient
 
+from clusters import PASSWORDS
 from kafka_cluster.kafka_options import client_options
 from kafka_cluster.script import ROOT
 from pipeline import Pipeline, refused
 from sample import tweet_lines
+
+NO_PASSWORD = dict.fromkeys(PASSWORDS, "")
 
 
 @pytest.mark.parametrize(
@@ -22,12 +25,14 @@ from sample import tweet_lines
         ("producer.py", ["replay", "t.jsonl"], {"topic": "__consumer_offsets"}, "topic is '__consumer_offsets'"),
         ("consumer.py", ["--group", "hdfs"], {"webhdfs_url": "http://127.0.0.1:1"}, "HDFS (its NameNode) does"),
         ("consumer.py", ["--group", "elasticsearch"], {"elasticsearch_url": "http://127.0.0.1:1"}, "Elasticsearch do"),
-        ("consumer.py", ["--group", "elasticsearch"], {"elasticsearch_password": "wrong"}, "refuses"),
-        ("consumer.py", ["--group", "elasticsearch"], {"elasticsearch_password": ""}, "_password is not set"),
+        ("consumer.py", ["--group", "elasticsearch"], {"elasticsearch_writer_password": "wrong"}, "as tweets_writer"),
+        ("consumer.py", ["--group", "elasticsearch"], NO_PASSWORD, "_password is not set"),
         ("audit.py", [], {"topic": "nothing-here"}, "there is no topic nothing-here"),
         ("audit.py", ["trace", "x"], {}, "a tweet's id is a number"),
         ("archive.py", ["rebuild", "--from", "hdfs"], {"webhdfs_url": "http://127.0.0.1:1"}, "HDFS (its NameNode) d"),
         ("archive.py", ["rebuild", "--from", "kafka"], {"topic": "nothing-here"}, "there is no topic nothing-here"),
+        ("archive.py", ["compact"], {"webhdfs_url": "http://127.0.0.1:1"}, "HDFS (its NameNode) does"),
+        ("archive.py", ["retain", "--months", "-1"], {}, "--months must be 1 or more"),
         ("dead_letters.py", ["list"], {"topic": "nothing-here"}, "there is no topic nothing-here"),
         ("dead_letters.py", ["show", "--limit", "0"], {}, "--limit must be above 0"),
         ("audit.py", [], {"auto_offset_reset": "x", "hdfs_root": "y"}, "auto_offset_reset is 'x'"),

@@ -1,6 +1,7 @@
 """The verbs of cluster.py on the servers of the session; what only processes do is skipped in containers."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,8 +14,9 @@ import psutil
 import pytest
 import requests
 
+import downloads
 from kafka_cluster.script import ROOT, UserError
-from native_cluster import NativeCluster, free_offset
+from native_cluster import NATIVE, NativeCluster, free_offset
 from processes import ServerProcess, check_free
 
 SCRIPT = str(ROOT / "kafka-cluster" / "cluster.py")
@@ -84,6 +86,27 @@ def test_secrets_are_on_no_command_line_and_nothing_listens_beyond_loopback(clus
                     assert connection.laddr.ip in ("127.0.0.1", "::1", "::ffff:127.0.0.1")
     if os.geteuid() == 0:
         assert psutil.Process(cluster.native.processes["elasticsearch"].pid).username() == "nobody"
+
+
+def test_a_jar_that_was_changed_is_refused(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached = tmp_path / downloads.NAME
+    shutil.copytree(downloads.cache_folder() / "jgo", cached / "jgo", copy_function=os.symlink)
+    (cached / "maven").symlink_to(downloads.cache_folder() / "maven")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    coordinates = NATIVE["software"]["kafka"]["jars"]
+    whole = downloads.class_path(coordinates)
+    changed = next(Path(jar) for jar in whole.split(os.pathsep) if "kafka-clients" in jar)
+    assert changed.is_relative_to(tmp_path)
+    content = bytearray(changed.read_bytes())
+    content[-1] ^= 1
+    changed.unlink()
+    changed.write_bytes(content)
+    with pytest.raises(
+        UserError, match=r"kafka-clients-3.9.1.jar is not the file that downloads.sha256 names"
+    ):
+        downloads.class_path(coordinates)
 
 
 def test_a_taken_port_is_refused_with_the_name_of_who_holds_it() -> None:

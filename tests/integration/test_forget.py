@@ -4,8 +4,6 @@ import json
 import subprocess
 import threading
 import time
-import uuid
-from typing import Any
 
 import pytest
 from kafka import KafkaProducer
@@ -18,8 +16,6 @@ from elasticsearch_index import connect_elasticsearch
 from forget import Done, Forget
 from forgotten_list import ForgottenList
 from forgotten_posts import Forgotten
-from hdfs_client import HdfsClient
-from hdfs_sink import HdfsSink
 from index_rebuild import IndexRebuild
 from kafka_cluster.kafka_options import producer_options
 from kafka_cluster.message import refused_line_headers
@@ -28,66 +24,22 @@ from kafka_cluster.topics import admin_client
 from namenode_proxy import Hook, NameNodeProxy
 from pipeline import Pipeline, wait_until
 from rebuild_letters import RebuildLetters
-from sample import Record, tweet_lines
-from topic_guard import TopicGuard, open_topic_guard
+from sample import tweet_lines
+from secret_posts import (
+    SECRET,
+    archived,
+    carriers,
+    files,
+    hdfs,
+    indexed,
+    leave_what_nobody_reads,
+    line,
+    post,
+    store,
+)
+from topic_guard import open_topic_guard
 
 pytestmark = pytest.mark.long
-
-SECRET = "unsayable"
-"""Stands in the text of everything that is to be forgotten, and nowhere else."""
-ids = iter(range(1_800_000_000_000_000_000, 2**62))
-
-
-def post(text: str, author: str = "11", **more: Any) -> dict[str, Any]:
-    return {"id": str(next(ids)), "text": text, "author_id": author, **more}
-
-
-def line(data: dict[str, Any], *sent_along: dict[str, Any]) -> bytes:
-    return json.dumps({"data": data} | ({"includes": {"tweets": sent_along}} if sent_along else {})).encode()
-
-
-def carriers(of: dict[str, Any], author: str = "12") -> list[bytes]:
-    """A retweet, a quote and an answer, along with which X sent the post."""
-    return [
-        line(post(f"RT {of['text']}", author, referenced_tweets=[{"type": kind, "id": of["id"]}]), of)
-        for kind in ("retweeted", "quoted", "replied_to")
-    ]
-
-
-def hdfs(pipeline: Pipeline) -> HdfsClient:
-    return HdfsClient(pipeline.settings)
-
-
-def files(pipeline: Pipeline) -> dict[str, bytes]:
-    """Every file below the root of HDFS, whatever it is: path -> bytes."""
-    client, found = hdfs(pipeline), {}
-    for folder, _, names in client.walk(pipeline.settings.hdfs_root):
-        for name in names:
-            with client.read(f"{folder}/{name}") as reader:
-                found[f"{folder}/{name}"] = reader.read()
-    return found
-
-
-def archived(pipeline: Pipeline) -> dict[tuple[int, int], bytes]:
-    """Partition and offset -> line, of all pieces; none may be there twice."""
-    lines = [
-        written
-        for path, content in files(pipeline).items()
-        if "/topic=" in path
-        for written in content.splitlines()
-    ]
-    found = {((head := json.loads(written))["partition"], head["offset"]): written for written in lines}
-    assert len(found) == len(lines)
-    return found
-
-
-def indexed(pipeline: Pipeline, word: str = SECRET) -> int:
-    """How many documents say it, in all indices of the pipeline."""
-    client = connect_elasticsearch(pipeline.settings)
-    names = f"{pipeline.settings.elasticsearch_alias}-*"
-    client.indices.refresh(index=names)
-    fields = {"query": word, "fields": ["text", "original.text"]}
-    return client.count(index=names, query={"multi_match": fields})["count"]
 
 
 def in_this_process(pipeline: Pipeline, posts: list[str], users: list[str]) -> Done:
@@ -180,17 +132,6 @@ def test_forgotten_while_consumers_run_and_nothing_brings_it_back(
     assert "NOT THERE" not in traced.stdout and traced.stdout.count(", forgotten") > 1
 
 
-def leave_what_nobody_reads(pipeline: Pipeline) -> None:
-    """What a killed owner has staged, and an open folder that was made anew after it was sealed."""
-    client, root = hdfs(pipeline), pipeline.settings.hdfs_root
-    (sealed, *_) = (
-        folder for folder, _, names in client.walk(root) if "/dt=" in folder and ".open/" not in folder
-    )
-    epoch = sealed.rpartition("/")[0]
-    client.write(f"{root}/_staging/killed/{0:020}.jsonl", data=SECRET.encode())
-    client.write(f"{epoch}/{epoch.rpartition('/')[2]}.open/dt=2026-11-26/{0:020}.jsonl", data=SECRET.encode())
-
-
 def test_killed_at_each_step_it_is_finished_by_the_next_run(
     pipeline: Pipeline, settled_at_once: None
 ) -> None:
@@ -203,8 +144,8 @@ def test_killed_at_each_step_it_is_finished_by_the_next_run(
         ("RENAME", "/_staging/", "lose answer"),
         ("RENAME", "/topic=", "lose answer"),  # seals
         ("CREATE", "/_rewriting/staged-", "lose answer"),
-        ("RENAME", "/_rewriting/run-", "lose request"),
-        ("RENAME", "/_rewriting/run-", "lose answer"),
+        ("RENAME", "/_rewriting/forget-", "lose request"),
+        ("RENAME", "/_rewriting/forget-", "lose answer"),
     ]  # fmt: skip
     for operation, path, fate in steps:
         killed_at(pipeline, operation, path, fate, deleted["id"])
@@ -272,14 +213,6 @@ def test_of_two_runs_at_once_the_later_does_the_work_of_both(
     after = archived(pipeline)
     assert len([place for place in before if after[place] != before[place]]) == 2
     assert not [path for path, content in files(pipeline).items() if SECRET.encode() in content]
-
-
-def store(pipeline: Pipeline, values: list[bytes]) -> None:
-    """As group B would, of a topic that is gone since."""
-    id_ = str(uuid.uuid4())
-    sink = HdfsSink(pipeline.settings, TopicGuard(id_, lambda: id_))
-    found = [Record(value, offset, partition=0) for offset, value in enumerate(values)]
-    assert sink.write(sink.claim(0), found, threading.Event()).new == len(values)
 
 
 def test_what_group_b_has_not_stored_yet_is_gone_and_never_gets_there(

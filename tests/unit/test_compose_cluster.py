@@ -1,12 +1,16 @@
 """What is refused before Docker is asked, and how containers' states are read."""
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
-from compose_cluster import ComposeCluster, check_addresses, check_password
+from clusters import PASSWORDS
+from compose_cluster import ComposeCluster, check_addresses, check_passwords
 from docker_containers import health
-from kafka_cluster.script import UserError
+from kafka_cluster.script import ROOT, UserError
 from kafka_cluster.settings import Settings
 
 PASSWORD = {"elasticsearch_password": "secret-7"}
@@ -38,9 +42,11 @@ def test_addresses_that_can_be_bound_pass() -> None:
 @pytest.mark.parametrize(
     "password", ["short", "pa$$word", "two words", 'quo"ted', "with#hash", "back\\slash"]
 )
-def test_a_password_that_compose_reads_otherwise_is_refused(password: str) -> None:
-    with pytest.raises(UserError, match="at least 6 letters"):
-        check_password(password)
+def test_a_password_that_compose_reads_otherwise_is_refused_by_name(password: str) -> None:
+    for name in PASSWORDS:
+        with pytest.raises(UserError, match=f"{name} wants at least 6 letters"):
+            check_passwords(PASSWORD | {name: password})
+    check_passwords(PASSWORD | {"elasticsearch_reader_password": ""})
 
 
 def test_what_is_open_is_said_with_its_ports() -> None:
@@ -83,3 +89,13 @@ def test_the_scripts_find_what_is_published_elsewhere() -> None:
 def test_a_container_s_health_in_words(service: str, state: dict[str, Any], said: str) -> None:
     labels = {"com.docker.compose.service": service}
     assert health({"State": {"Paused": False} | state, "Config": {"Labels": labels}}) == said
+
+
+def test_where_servers_can_not_be_processes_docker_is_named() -> None:
+    as_on_windows = "import runpy, sys; sys.modules['fcntl'] = None; sys.argv = ['cluster.py', 'up']"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{as_on_windows}; runpy.run_path('cluster.py', run_name='__main__')"],
+        cwd=ROOT / "kafka-cluster", env=os.environ | PASSWORD, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2 and "use Docker Desktop and --docker, or WSL2" in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr

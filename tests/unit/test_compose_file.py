@@ -12,9 +12,11 @@ import jsonschema
 import pytest
 import yaml
 
+from clusters import PASSWORDS
 from compose_cluster import HOST_NAME_FILE
 from compose_file import COMPOSE_FILE, interpolate, load_services
 from kafka_cluster.script import UserError
+from kafka_cluster.settings import ELASTICSEARCH_USERS
 from native_cluster import NATIVE, NativeCluster
 
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text(encoding="utf-8"))
@@ -163,10 +165,23 @@ def test_no_password_is_on_a_command_line() -> None:
         said = "\n".join([*service.get("command", ()), *service.get("entrypoint", ())])
         assert "${" not in said.replace("$${", ""), name  # compose fills nothing in
         for line in said.splitlines():
-            if "ELASTIC_PASSWORD" in line or "$$password" in line:
-                assert re.search(r"printf|password=", line), (
+            if "PASSWORD" in line or "$$password" in line:
+                assert re.search(r"printf|password=|\[\[", line), (
                     f"{name}: only builtins of the shell see it: {line}"
                 )
+
+
+def test_every_user_of_the_scripts_has_a_role_for_the_names_that_are_set() -> None:
+    names = {"elasticsearch_alias": "posts", "events_index": "health"}
+    native = NativeCluster(dict.fromkeys(PASSWORDS, "canary") | names, 700).configs["elasticsearch"]
+    roles = yaml.safe_load(native.files["config/roles.yml"])
+    assert set(roles) == set(native.users) == set(ELASTICSEARCH_USERS)
+    started = SERVICES["elasticsearch"]["command"][-1]
+    assert all(f" {user}" in started for user in ELASTICSEARCH_USERS), "containers get them too"
+    covered = {name for role in roles.values() for each in role["indices"] for name in each["names"]}
+    assert covered == {"posts", "posts-*", "health-*"}
+    alone = NativeCluster({"elasticsearch_password": "canary"}, 700).configs["elasticsearch"]
+    assert not alone.users, "no password, no user"
 
 
 def test_a_host_name_is_advertised_and_changes_nothing_else() -> None:
@@ -189,8 +204,8 @@ def test_the_native_servers_get_every_setting_of_the_file() -> None:
     for name, config in native.configs.items():
         written = "".join(config.files.values()).lower().replace(".", "").replace("_", "").replace("-", "")
         for key in SERVICES[name]["environment"]:
-            if key.endswith(("_OPTS", "PASSWORD")) or key.startswith("ENSURE_"):
-                continue  # JVM flags, the keystore, and what only the image's start script does
+            if key.endswith(("_OPTS", "PASSWORD", "_YML")) or key.startswith("ENSURE_"):
+                continue  # JVM flags, the keystore, whole files, and what only the image's start script does
             short = (
                 re.sub(f"^({prefixes})", "", key).lower().replace(".", "").replace("_", "").replace("-", "")
             )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from clusters import PASSWORDS
 from compose_cluster import ComposeCluster
 from compose_file import load_services
 from env_file import make_env_file
@@ -27,22 +28,30 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_it_writes_a_file_that_only_its_owner_reads_with_a_password_of_its_own(checkout: Path) -> None:
+def test_it_writes_a_file_that_only_its_owner_reads_with_passwords_of_its_own(checkout: Path) -> None:
     make_env_file(checkout)
     env_file = checkout / ".env"
     assert env_file.stat().st_mode & 0o777 == 0o600
-    password = load_settings(env_file, {}).elasticsearch_password
-    assert len(password) >= 20
+    passwords = passwords_in(env_file)
+    assert len(passwords) == 4 and all(len(password) >= 20 for password in passwords)
     env_file.unlink()
     make_env_file(checkout)
-    assert load_settings(env_file, {}).elasticsearch_password != password
+    assert len(passwords | passwords_in(env_file)) == 8, "each is random"
     assert (checkout / "kafka-cluster" / ".env").read_text() == env_file.read_text(), "compose reads the same"
+
+
+def passwords_in(env_file: Path) -> set[str]:
+    settings = load_settings(env_file, {})
+    return {getattr(settings, name) for name in PASSWORDS}
 
 
 def test_it_never_touches_a_file_that_is_there(checkout: Path) -> None:
     mine = "api_key = mine\nelasticsearch_password = mine\n"
     (checkout / ".env").write_text(mine)
-    assert "is there already" in make_env_file(checkout)
+    said = make_env_file(checkout)
+    assert (
+        "is there already; without elasticsearch_writer_password, " in said and "the scripts use that" in said
+    )
     assert (checkout / ".env").read_text() == mine
 
 

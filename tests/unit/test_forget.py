@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from requests.exceptions import ConnectionError as Broken
 
 from archive_reader import Piece, lines
-from archive_rewrite import chunks
+from archive_run import chunks
 from forgotten_posts import Forgotten, entry, from_entries, read_ids
 from hdfs_archive import line, offset_of, read_line, without_value
 from kafka_cluster.script import ROOT, UserError

@@ -8,10 +8,16 @@ from pathlib import Path
 import pytest
 
 from kafka_cluster.script import ROOT
-from kafka_cluster.settings import Settings
+from kafka_cluster.settings import Settings, env_file_values, is_placeholder
 
 ROOMS = ("kafka-cluster", "kafka-producer", "kafka-consumer", "kibana-dashboards")
 MODULES = {room: {path.stem: path for path in (ROOT / room).glob("*.py")} for room in ROOMS}
+SECRETS = {name for name, each in Settings.__dataclass_fields__.items() if not each.repr}
+# A line of .env with a value that looks random; X's bearer tokens; a private key.
+SECRET = re.compile(
+    rf"""\b(?:{"|".join(SECRETS)})\b *[=:] *["']?(?=[\w%+/-]*\d)[\w%+/-]{{20,}}"""
+    r"|A{22}[\w%]{20,}|-BEGIN [A-Z ]*PRIVATE KEY-"
+)
 LIBRARIES = {
     "kafka",
     "tweepy",
@@ -63,7 +69,29 @@ def test_every_setting_is_explained_in_the_example_and_every_example_is_a_settin
 
 def test_no_secret_and_no_jar_is_in_git() -> None:
     files = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert ".env" not in files
-    assert not [name for name in files if name.endswith((".jar", ".whl", ".zip"))]
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\0")[:-1]
+    assert not {".env", "kafka-cluster/.env"} & {name for name in files if not (ROOT / name).is_symlink()}
+    assert not [
+        name for name in files if name.endswith((".jar", ".whl", ".zip", ".p12", ".jks", ".keystore"))
+    ]
+    assert subprocess.run(["git", "check-ignore", "-q", ".env"], cwd=ROOT, check=False).returncode == 0
+    mine = {
+        value for name, value in env_file_values().items() if name in SECRETS and not is_placeholder(value)
+    }
+    for name in files:
+        if not (ROOT / name).is_file():
+            continue  # deleted, and not yet committed
+        content = (ROOT / name).read_text(encoding="utf-8", errors="replace")
+        assert not SECRET.search(content), name
+        assert not [value for value in mine if len(value) > 8 and value in content], (
+            f"{name}: a value of .env"
+        )
+
+
+def test_a_secret_would_be_seen() -> None:
+    for text in (
+        f"elasticsearch_password = {'aB3-' * 6}", f"api_secret='{'x9' * 25}'", f"token {'A' * 22}{'b%2F' * 10}",
+        "-----BEGIN " + "RSA PRIVATE KEY-----",
+    ):  # fmt: skip
+        assert SECRET.search(text), text

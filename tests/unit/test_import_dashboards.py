@@ -140,7 +140,7 @@ def test_names_and_time_zone_of_the_settings_are_put_in(kibana: Stage) -> None:
 
 def test_a_wrong_password_is_one_clear_line_at_once(kibana: Stage) -> None:
     kibana.statuses = [(503, NOT_READY)]
-    assert "check elasticsearch_user and elasticsearch_password" in refused(run(kibana.url, password="wrong"))
+    assert "check elasticsearch_user, elasticsearch_password" in refused(run(kibana.url, password="wrong"))
     assert "elasticsearch_password is not set" in refused(run(kibana.url, password=""))
 
 

@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from dashboard_answers import answers
+from kafka_cluster.plain_text import plain
 from kafka_cluster.script import UserError
 from kuery import kuery
 from panel_query import NotDrawn, Question, questions, search_body
-from panel_rows import Table, plain, table
+from panel_rows import Table, table
 from saved_objects import Dashboard, DataView, Grid, Panel
 from time_window import Window, auto_interval, window
 

@@ -15,9 +15,10 @@ from PIL import Image
 
 from chart_parts import Canvas
 from chart_specs import chart_spec
+from kafka_cluster.plain_text import plain
 from panel_drawing import draw, words_of
 from panel_query import NotDrawn
-from panel_rows import Column, Table, plain
+from panel_rows import Column, Table
 from panel_text import number, safe_link, tile
 from preview_fonts import FAMILIES, Fonts
 from preview_page import DrawnDashboard, page

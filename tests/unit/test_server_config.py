@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from clusters import PASSWORDS
 from native_cluster import NativeCluster
 
 OFFSET = 700
@@ -12,8 +13,8 @@ OFFSET = 700
 
 @pytest.fixture(scope="module")
 def cluster() -> NativeCluster:
-    variables = {"elasticsearch_password": "canary", "bind_address": "0.0.0.0"}  # noqa: S104
-    return NativeCluster(variables, OFFSET)
+    canaries = {name: f"canary:{port}" for port, name in enumerate(PASSWORDS, 9200)}
+    return NativeCluster(canaries | {"bind_address": "0.0.0.0"}, OFFSET)  # noqa: S104
 
 
 def text(cluster: NativeCluster, name: str) -> str:
@@ -57,8 +58,10 @@ def test_ports_are_unique_and_two_clusters_do_not_meet(cluster: NativeCluster) -
     assert cluster.folder != NativeCluster({"elasticsearch_password": "x"}, 0).folder
 
 
-def test_the_password_is_in_no_file_and_not_shown(cluster: NativeCluster) -> None:
-    assert cluster.configs["elasticsearch"].password == "canary"
+def test_passwords_are_taken_as_they_are_and_in_no_file_and_not_shown(cluster: NativeCluster) -> None:
+    assert cluster.configs["elasticsearch"].password == "canary:9200"
+    users = {"tweets_writer": "canary:9201", "tweets_reader": "canary:9202", "tweets_operator": "canary:9203"}
+    assert cluster.configs["elasticsearch"].users == users
     assert not any("canary" in text(cluster, name) for name in cluster.configs)
     assert "canary" not in repr(cluster.configs["elasticsearch"])
     assert not Path(cluster.folder).exists(), "describing a cluster makes nothing"

@@ -1,5 +1,6 @@
 """`.env` as people write it, and every fault in it said at once."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from certificates import CA, ca_file, pem_file
 from kafka_cluster.elasticsearch_options import elasticsearch_options
 from kafka_cluster.kafka_options import consumer_options, producer_options, security_options
 from kafka_cluster.script import UserError
-from kafka_cluster.settings import Settings, load_settings
+from kafka_cluster.settings import ELASTICSEARCH_USERS, OPERATOR, READER, WRITER, Settings, load_settings
 
+SECRETS = [name for name in Settings.__dataclass_fields__ if re.search("key$|secret|token|password", name)]
 SEED = """access_token = "[twitter access token]"
 access_token_secret = "[twitter access token secret]"
 api_key = 'my key'
@@ -73,15 +75,20 @@ def test_every_fault_is_listed_with_its_name_and_what_is_expected(tmp_path: Path
         assert name in text
 
 
+def test_a_script_logs_in_as_its_own_user_where_the_password_is_set_else_as_the_one_user(
+    tmp_path: Path,
+) -> None:
+    alone = load_settings(write(tmp_path, "elasticsearch_password=one\n"), {})
+    for user in ELASTICSEARCH_USERS:
+        assert alone.login(user) == ("elastic", "one")
+    writer = load_settings(write(tmp_path, "elasticsearch_writer_password=two\n"), {})
+    assert writer.login(WRITER) == (WRITER, "two") and writer.login(READER) == ("elastic", "")
+    assert (alone.set_up_user, writer.set_up_user) == (OPERATOR, WRITER), "it makes nothing, it only looks"
+
+
 def test_secrets_are_not_shown(tmp_path: Path) -> None:
-    secrets = [
-        "api_key", "api_secret", "access_token", "access_token_secret", "elasticsearch_password",
-        "elasticsearch_api_key", "kafka_password",
-    ]  # fmt: skip
-    given = [f"{name}=canary" for name in secrets]
     more = ["elasticsearch_url=https://es.example", "kafka_security_protocol=SASL_SSL", "kafka_user=me"]
-    settings = load_settings(write(tmp_path, "\n".join(given + more)), {})
-    assert settings.kafka_password == settings.elasticsearch_api_key == "canary"
+    settings = load_settings(write(tmp_path, "\n".join([f"{name}=canary" for name in SECRETS] + more)), {})
     assert "canary" not in repr(settings)
 
 

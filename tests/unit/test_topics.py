@@ -11,27 +11,41 @@ WANTED = wanted_topics(Settings())[0]
 
 
 def test_a_topic_as_we_make_it_has_no_fault() -> None:
-    assert compare(WANTED, WANTED, "broker:1") == ([], [])
+    assert compare(WANTED, WANTED, "broker:1") == []
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"replication": 2}, "replication 2"),
+        ({"replication": 2}, "replication 2 is not above min.insync.replicas 2"),
+        (
+            {"config": {**WANTED.config, "min.insync.replicas": "3"}},
+            "3, not 2, with replication 3: the loss of one",
+        ),
         ({"config": {**WANTED.config, "min.insync.replicas": "1"}}, "min.insync.replicas is 1"),
         ({"config": {**WANTED.config, "message.timestamp.type": "CreateTime"}}, "message.timestamp.type"),
         ({"config": {**WANTED.config, "unclean.leader.election.enable": "true"}}, "unclean.leader.election"),
     ],
 )
 def test_a_topic_that_must_not_be_used(change: dict, said: str) -> None:
-    fatal, _ = compare(WANTED, replace(WANTED, **change), "broker:1")
-    assert len(fatal) == 1 and said in fatal[0]
+    (found,) = compare(WANTED, replace(WANTED, **change), "broker:1")
+    assert found.fatal and said in found.what
+    assert found.cure.startswith("python3 -m kafka.admin -b broker:1 ")
 
 
-def test_other_differences_are_warnings_with_the_command_that_cures() -> None:
+def test_too_few_replicas_are_cured_by_spreading_leaders_over_the_brokers() -> None:
+    (found,) = compare(WANTED, replace(WANTED, replication=1, partitions=6), "broker:1")
+    assert "-r tweets:0=1,2,3 -r tweets:1=2,3,1 -r tweets:2=3,1,2 -r tweets:3=1,2,3" in found.cure
+
+
+def test_other_differences_are_no_reason_to_stop_and_have_a_cure_too() -> None:
     actual = replace(WANTED, partitions=3, config={**WANTED.config, "retention.ms": "1000"})
-    fatal, mild = compare(WANTED, actual, "broker:1")
-    assert not fatal
+    retention, partitions = compare(WANTED, actual, "broker:1,broker:2")
+    assert not retention.fatal and not partitions.fatal
     command = "python3 -m kafka.admin -b broker:1"
-    assert f"{command} configs alter -r topic -n tweets -c retention.ms=604800000" in mild[0]
-    assert f"{command} partitions create -p tweets:6" in mild[1]
+    assert retention.cure == f"{command} configs alter -r topic -n tweets -c retention.ms=604800000"
+    assert partitions.cure == f"{command} partitions create -p tweets:6"
+
+
+def test_more_partitions_than_we_make_are_as_good() -> None:
+    assert compare(WANTED, replace(WANTED, partitions=12), "broker:1") == []

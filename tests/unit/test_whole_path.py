@@ -23,7 +23,8 @@ from read_cost import ReadCost
 from sample import Record
 from simulated_words import RENAMED
 from stream_gap import newest_id
-from tweet_document import tweet_action
+from tweet_document import create_action
+from tweet_shape import read_tweet
 from x_connection import FIELDS, last_words
 
 SETTINGS = Settings()
@@ -189,9 +190,9 @@ def what_became_of(line: bytes) -> Outgoing | None:
 
 def document_of(value: bytes, headers: Headers) -> dict[str, Any]:
     """A record through both sinks: its document, and its line in the archive, which holds it as it is."""
-    id_, body = tweet_action(value, headers, None)
+    action, body = create_action(read_tweet(value), headers, None).splitlines()
     document = orjson.loads(body)
-    assert document["id"] == id_
+    assert document["id"] == orjson.loads(action)["create"]["_id"]
     assert_fits(document)
     archived = archive_line(Record(value, headers=headers))
     assert archived.endswith(b',"tweet":' + value + b"}\n") or b'"value_base64"' in archived

@@ -1,0 +1,95 @@
+"""`doctor`: finds what people trip over, and says the cure; nothing is changed, and X is not asked."""
+
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from clusters import Cluster
+from elasticsearch_checks import ELASTICSEARCH
+from findings import SECONDS, Check, Finding, Level, Patient, examine, fault
+from hdfs_checks import HDFS
+from kafka_checks import KafkaChecks
+from kafka_cluster.broker_diagnosis import unreachable
+from kafka_cluster.reachable import address_of
+from kafka_cluster.script import UserError
+from kafka_cluster.settings import Settings, load_settings
+from machine_checks import MACHINE_CHECKS, none_runs, servers
+
+STYLES = {Level.OK: "green", Level.SKIPPED: "dim", Level.WARNING: "yellow", Level.FAULT: "bold red"}
+Rows = list[tuple[str, list[Finding]]]
+
+
+def doctor(find_cluster: Callable[[], Cluster], is_second: bool) -> int:
+    """Look at everything and print what was found; 0 where nothing is wrong, else 1.
+
+    `is_second`: a cluster beside the one of `.env`, to which the launcher's own variables lead.
+    """
+    started = time.monotonic()
+    console = Console(highlight=False)
+    with console.status("looking ..."):
+        rows = diagnose(find_cluster, is_second)
+    show(rows, console)
+    levels = Counter(finding.level for _, found in rows for finding in found)
+    said = ", ".join(f"{levels[level]} {level.of(levels[level])}" for level in Level if levels[level])
+    print(f"{len(rows)} check{'s' if len(rows) > 1 else ''} in {time.monotonic() - started:.1f} s: {said}")
+    return 1 if levels[Level.WARNING] or levels[Level.FAULT] else 0
+
+
+def diagnose(find_cluster: Callable[[], Cluster], is_second: bool = False) -> Rows:
+    """All findings; of the settings alone where these can't be used."""
+    try:
+        cluster = find_cluster()
+        settings = load_settings(environ=os.environ | (cluster.environment() if is_second else {}))
+    except UserError as error:
+        return [("settings", [fault(str(error))])]
+    return findings(Patient(settings, cluster))
+
+
+def findings(patient: Patient, seconds: float = SECONDS) -> Rows:
+    """All findings about the servers that these settings name and this launcher knows."""
+    if not anything_answers(patient.settings) and not any(state.place for state in patient.cluster.states()):
+        return examine([*MACHINE_CHECKS, Check("servers", none_runs)], patient, seconds)
+    kafka = KafkaChecks()
+    checks = [*MACHINE_CHECKS, Check("servers", servers), kafka.checks(), ELASTICSEARCH, HDFS]
+    try:
+        return examine(checks, patient, seconds)
+    finally:
+        kafka.close()
+
+
+def anything_answers(settings: Settings) -> bool:
+    """True if something accepts connections at one of the addresses."""
+    urls = [f"kafka://{server}" for server in settings.bootstrap_servers]
+    urls += [settings.elasticsearch_url, *settings.webhdfs_url.split(",")]
+    with ThreadPoolExecutor(len(urls)) as askers:
+        return None in askers.map(lambda url: unreachable(*address_of(url)), urls)
+
+
+def show(rows: Rows, console: Console) -> None:
+    """For people on a terminal; else a line for each finding, to be searched."""
+    for subject, found in rows:
+        for finding in found:
+            what, cure = printable(finding.what), printable(finding.cure)
+            if not sys.stdout.isatty():
+                print(f"{finding.level:<8} {subject:<14} {what}{' -> ' if cure else ''}{cure}")
+                continue
+            line = Table.grid(padding=(0, 2, 0, 0))
+            for width in (len("warning"), len("Elasticsearch"), None):
+                line.add_column(min_width=width)
+            style = STYLES[finding.level]
+            line.add_row(Text(finding.level, style=style), Text(subject, style="bold"), Text(what))
+            console.print(line)
+            if cure:  # not cut into lines: a command must be there to be copied
+                console.print(Text(f"{'':9}-> {cure}", style="cyan"), soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """On one line, and without what could steer the terminal: servers have a say in it."""
+    return "".join(sign if sign.isprintable() else " " for sign in " ".join(text.split()))

@@ -1,0 +1,141 @@
+"""Drops what is old: tweets from Elasticsearch by when they were written, days from HDFS by when they arrived.
+
+In HDFS whole folders go, dt=<date>, each with one request. What stays whatever its age: an open epoch, which its owner
+writes; and the last day of the newest epoch that holds any, where the next owner reads from which offset to go on.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date
+
+from elasticsearch import Elasticsearch
+
+from archive_reader import LISTINGS, Moved, epoch_folders, partitions_of, pieces_in, topic_folders
+from archive_run import RETAIN, ArchiveRun
+from elasticsearch_forget import ElasticsearchForget
+from hdfs_archive import OPEN, Epoch
+from hdfs_client import HdfsClient, NotYes
+from kafka_cluster.script import UserError
+from kafka_cluster.settings import Settings
+from retained import note
+
+
+def first_kept(months: int, today: date) -> str:
+    """The day so many calendar months ago (ISO 8601); a day that its month lacks is that month's last.
+
+    Raises UserError for what is no such day.
+    """
+    if months < 1:
+        raise UserError(f"--months must be 1 or more, not {months}")
+    month = today.year * 12 + today.month - 1 - months
+    if month < 12:
+        raise UserError(f"--months {months} is before the calendar begins")
+    year, month = month // 12, month % 12 + 1
+    following = date(year + month // 12, month % 12 + 1, 1)
+    return date(year, month, min(today.day, (following - date(year, month, 1)).days)).isoformat()
+
+
+@dataclass
+class Old:
+    """What is older than the first day that is kept. `folders`: paths of days in HDFS."""
+
+    before: str
+    documents: int = 0
+    folders: list[str] = field(default_factory=list)
+    days: Counter[str] = field(default_factory=Counter)
+    """Date -> bytes."""
+    files: int = 0
+    kept: Counter[str] = field(default_factory=Counter)
+    """Dates that stay all the same -> in how many partitions."""
+
+    def __str__(self) -> str:
+        days = sorted(self.days)
+        span = f" ({days[0]} to {days[-1]})" if days else ""
+        said = [
+            f"older than {self.before}:",
+            f"  Elasticsearch: {self.documents:,} tweets that were written before",
+            f"  HDFS: {len(days):,} days{span} that arrived before: {len(self.folders):,} folders, "
+            f"{self.files:,} files, {sum(self.days.values()) / 1e6:,.1f} MB",
+        ]
+        if self.kept:
+            said.append(
+                f"  HDFS keeps {', '.join(sorted(self.kept))} all the same: what an owner writes, or where the next "
+                "one reads from which offset to go on"
+            )
+        return "\n".join(said)
+
+    @property
+    def nothing(self) -> bool:
+        """True where there is nothing to drop."""
+        return not self.documents and not self.folders
+
+
+class ArchiveRetain(ArchiveRun):
+    """One run, by the first day that is kept."""
+
+    def __init__(
+        self, settings: Settings, client: HdfsClient, elasticsearch: Elasticsearch, before: str
+    ) -> None:
+        super().__init__(settings, client, RETAIN)
+        self._documents = ElasticsearchForget(elasticsearch, settings.elasticsearch_alias)
+        self._before = before
+
+    def look(self) -> Old:
+        """What is old, and what of it can be dropped. Changes nothing."""
+        old = Old(self._before, self._documents.count_written_before(self._before))
+        for _, folder, partition in self._partitions():
+            self._look_at(f"{folder}/partition={partition}", old)
+        return old
+
+    def drop(self) -> Old:
+        """Drop it. Raises what the servers raise: then run it again."""
+        with self:
+            # first, so that no audit takes for lost what a run that is killed has dropped
+            note(self._client, self._settings, self._before)
+            dropped = Old(self._before)
+            for id_, folder, partition in self._partitions():
+                path = f"{folder}/partition={partition}"
+                if self.open_epoch_holds(path, self._before):
+                    self.seal(id_, folder, partition)
+                self.remove_unread(path)
+                self._look_at(path, dropped)
+            for folder in dropped.folders:
+                self._client.delete(folder, recursive=True)
+            if self.overtaken():
+                raise NotYes("what was merged meanwhile may hold old days")
+        self._documents.written_before(self._before)
+        dropped.documents = self._documents.deleted
+        return dropped
+
+    def _partitions(self) -> list[tuple[str, str, int]]:
+        folders = topic_folders(self._client, self._settings.hdfs_root, self._settings.topic)
+        return [
+            (id_, folder, partition)
+            for id_, folder in folders.items()
+            for partition in partitions_of(self._client, folder)
+        ]
+
+    def _look_at(self, folder: str, old: Old) -> None:
+        for attempt in range(LISTINGS):
+            try:
+                names = epoch_folders(self._client.folder(folder))
+                held = {name: pieces_in(self._client, f"{folder}/{name}") for name in names}
+                break
+            except Moved:  # an owner was sealed just now
+                if attempt == LISTINGS - 1:
+                    raise
+        newest = max((name for name in held if held[name] and _sealed(name)), default="")
+        for name, pieces in held.items():
+            days = {piece.date for piece in pieces}
+            keep = days if name.endswith(OPEN) else {max(days)} if name == newest else set()
+            old.kept.update(day for day in keep if day < self._before)
+            for day in sorted(day for day in days - keep if day < self._before):
+                old.folders.append(f"{folder}/{name}/dt={day}")
+                sizes = [piece.size for piece in pieces if piece.date == day]
+                old.days[day] += sum(sizes)
+                old.files += len(sizes)
+
+
+def _sealed(name: str) -> bool:
+    """True for an owner's epoch that a later one has sealed; what was merged is older than any of them."""
+    return Epoch.parse(name) is not None and not name.endswith(OPEN)
