@@ -49,7 +49,7 @@ def main() -> int:
         if args.verb == "doctor":
             from doctor import doctor
 
-            return doctor(lambda: choose(args.docker, args.port_offset), args.port_offset != 0)
+            return doctor(lambda: choose(args.docker, args.port_offset), args.port_offset)
         cluster = choose(args.docker, args.port_offset)
         from cluster_status import print_status
     except ModuleNotFoundError as missing:

@@ -26,15 +26,15 @@ STYLES = {Level.OK: "green", Level.SKIPPED: "dim", Level.WARNING: "yellow", Leve
 Rows = list[tuple[str, list[Finding]]]
 
 
-def doctor(find_cluster: Callable[[], Cluster], is_second: bool) -> int:
+def doctor(find_cluster: Callable[[], Cluster], offset: int) -> int:
     """Look at everything and print what was found; 0 where nothing is wrong, else 1.
 
-    `is_second`: a cluster beside the one of `.env`, to which the launcher's own variables lead.
+    `offset`: the ports' of a second cluster, to which not `.env` but the launcher's own variables lead.
     """
     started = time.monotonic()
     console = Console(highlight=False)
     with console.status("looking ..."):
-        rows = diagnose(find_cluster, is_second)
+        rows = diagnose(find_cluster, offset)
     show(rows, console)
     levels = Counter(finding.level for _, found in rows for finding in found)
     said = ", ".join(f"{levels[level]} {level.of(levels[level])}" for level in Level if levels[level])
@@ -42,14 +42,14 @@ def doctor(find_cluster: Callable[[], Cluster], is_second: bool) -> int:
     return 1 if levels[Level.WARNING] or levels[Level.FAULT] else 0
 
 
-def diagnose(find_cluster: Callable[[], Cluster], is_second: bool = False) -> Rows:
+def diagnose(find_cluster: Callable[[], Cluster], offset: int = 0) -> Rows:
     """All findings; of the settings alone where these can't be used."""
     try:
         cluster = find_cluster()
-        settings = load_settings(environ=os.environ | (cluster.environment() if is_second else {}))
+        settings = load_settings(environ=os.environ | (cluster.environment() if offset else {}))
     except UserError as error:
         return [("settings", [fault(str(error))])]
-    return findings(Patient(settings, cluster))
+    return findings(Patient(settings, cluster, offset))
 
 
 def findings(patient: Patient, seconds: float = SECONDS) -> Rows:

@@ -32,7 +32,7 @@ def fits(servers: list[str], client: str) -> Iterator[Finding]:
         )
     elif len(servers) > 1:
         yield warning(f"the nodes are of different versions, {shown}", "bring all to the newest")
-    yield ok(f"Elasticsearch {shown}, with the client {client}")
+    yield ok(f"version {shown}, with the Python client {client}")
 
 
 def indices(patient: Patient) -> Iterator[Finding]:

@@ -44,6 +44,13 @@ class Patient:
 
     settings: Settings
     cluster: Cluster
+    offset: int = 0
+    """The cluster's port offset, as cluster.py wants it."""
+
+    def launcher(self, *words: str) -> str:
+        """A command of cluster.py that reaches this cluster."""
+        second = ("--port-offset", str(self.offset)) if self.offset else ()
+        return " ".join(("python3 kafka-cluster/cluster.py", *words, *second))
 
 
 @dataclass(frozen=True)

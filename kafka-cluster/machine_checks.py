@@ -27,7 +27,6 @@ GUESSED = {
     "twitter",
     "admin",
 }
-LAUNCHER = "python3 kafka-cluster/cluster.py"
 
 
 def env_file(_: Patient) -> Iterator[Finding]:
@@ -146,7 +145,8 @@ def servers(patient: Patient) -> Iterator[Finding]:
     for state in states:
         if not state.well:
             verb = "logs" if state.place else "start"
-            yield fault(f"{state.name} ({state.address}): {state.health}", f"{LAUNCHER} {verb} {state.name}")
+            what = f"{state.name} ({state.address}): {state.health}"
+            yield fault(what, patient.launcher(verb, state.name))
     yield from led_elsewhere(patient.settings, patient.cluster.environment())
     resident = sum(state.resident_bytes for state in states)
     yield ok(f"all {len(states)} run, with {resident / 2**30:.1f} GB of memory")
@@ -164,9 +164,11 @@ def led_elsewhere(settings: Settings, environment: dict[str, str]) -> Iterator[F
             )
 
 
-def none_runs(_: Patient) -> Iterator[Finding]:
+def none_runs(patient: Patient) -> Iterator[Finding]:
     """For a cluster that is down."""
-    yield warning("none runs, and nothing answers where .env says: they were not looked at", f"{LAUNCHER} up")
+    yield warning(
+        "none runs, and nothing answers where .env says: they were not looked at", patient.launcher("up")
+    )
 
 
 MACHINE_CHECKS = (
