@@ -77,7 +77,14 @@ def broker_restarted(world: World) -> None:
 
 def shards_tried_again(world: World) -> None:
     """What a person has to do: after five attempts Elasticsearch leaves a shard alone."""
-    ask_elasticsearch(world, "post", "_cluster/reroute?retry_failed=true")
+    deadline = time.monotonic() + ALONE_SECONDS
+    while True:
+        try:
+            return ask_elasticsearch(world, "post", "_cluster/reroute?retry_failed=true")
+        except requests.RequestException:  # it has no master for a while, after a disk that was full
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
 
 
 def nothing_to_do(world: World) -> None:
