@@ -25,7 +25,7 @@ NO_PASSWORD = dict.fromkeys(PASSWORDS, "")
         ("producer.py", ["replay", "t.jsonl"], {"topic": "__consumer_offsets"}, "topic is '__consumer_offsets'"),
         ("consumer.py", ["--group", "hdfs"], {"webhdfs_url": "http://127.0.0.1:1"}, "HDFS (its NameNode) does"),
         ("consumer.py", ["--group", "elasticsearch"], {"elasticsearch_url": "http://127.0.0.1:1"}, "Elasticsearch do"),
-        ("consumer.py", ["--group", "elasticsearch"], {"elasticsearch_writer_password": "wrong"}, "refuses tweets_writer"),
+        ("consumer.py", ["--group", "elasticsearch"], {"elasticsearch_writer_password": "wrong"}, "refuses tweets_w"),
         ("consumer.py", ["--group", "elasticsearch"], NO_PASSWORD, "_password is not set"),
         ("audit.py", [], {"topic": "nothing-here"}, "there is no topic nothing-here"),
         ("audit.py", ["trace", "x"], {}, "a tweet's id is a number"),
