@@ -40,6 +40,16 @@ class Watching:
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
+    def __enter__(self) -> "Watching":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        os.close(self._ours)
+
     def _read(self) -> None:
         while True:
             try:
@@ -53,7 +63,10 @@ class Watching:
     def shows(self, what: Callable[[str], bool]) -> None:
         """Wait until it shows from now on what passes."""
         start = len(self.shown)
-        wait_until(lambda: what(self.shown[start:]), 60)
+        try:
+            wait_until(lambda: what(self.shown[start:]))
+        except AssertionError:
+            raise AssertionError(self.shown) from None
 
     def ctrl_c(self) -> int:
         """As a terminal does; returns the exit code."""
@@ -69,18 +82,20 @@ def test_it_shows_lines_without_a_terminal_and_goes_on_while_one_or_all_brokers_
     cluster: Any, pipeline: Pipeline
 ) -> None:
     pipeline.send(tweet_lines(300))
-    watching = Watching(cluster, pipeline, terminal=False)
-    watching.shows(lambda text: "in sync 3 3 3 3 3 3" in text and "lag A 300 B 300" in text)
-    cluster.kill("kafka3")
-    try:
-        watching.shows(lambda text: "kafka3 down" in text and "leaders" in text.partition("kafka3 down")[2])
-        watching.shows(lambda text: "in sync 2 2 2 2 2 2" in text)
-    finally:
-        cluster.start("kafka3")
-    with brokers_away(cluster):
-        watching.shows(lambda text: "Kafka: " in text)
-    watching.shows(lambda text: "in sync 3 3 3 3 3 3" in text)
-    assert watching.ctrl_c() == 130
+    with Watching(cluster, pipeline, terminal=False) as watching:
+        watching.shows(lambda text: "in sync 3 3 3 3 3 3" in text and "lag A 300 B 300" in text)
+        cluster.kill("kafka3")
+        try:
+            watching.shows(
+                lambda text: "kafka3 down" in text and "leaders" in text.partition("kafka3 down")[2]
+            )
+            watching.shows(lambda text: "in sync 2 2 2 2 2 2" in text)
+        finally:
+            cluster.start("kafka3")
+        with brokers_away(cluster):
+            watching.shows(lambda text: "Kafka: " in text)
+        watching.shows(lambda text: "in sync 3 3 3 3 3 3" in text)
+        assert watching.ctrl_c() == 130
     assert "Traceback" not in watching.shown and "\x1b" not in watching.shown
 
 
@@ -88,11 +103,11 @@ def test_on_a_terminal_it_draws_the_same_place_anew_and_leaves_a_terminal_that_w
     cluster: Any, pipeline: Pipeline
 ) -> None:
     pipeline.send(tweet_lines(300))
-    watching = Watching(cluster, pipeline, terminal=True)
-    for text in ("datanode3", "in sync", "1 2 3", "300 records", pipeline.settings.hdfs_group, *BROKERS):
-        watching.shows(lambda shown, text=text: text in shown)  # type: ignore[misc]
-    pipeline.send(tweet_lines(200))
-    watching.shows(lambda text: "500 records" in text)
-    assert watching.ctrl_c() == 130
+    with Watching(cluster, pipeline, terminal=True) as watching:
+        for text in ("datanode3", "in sync", "1 2 3", "300 records", pipeline.settings.hdfs_group, *BROKERS):
+            watching.shows(lambda shown, text=text: text in shown)  # type: ignore[misc]
+        pipeline.send(tweet_lines(200))
+        watching.shows(lambda text: "500 records" in text)
+        assert watching.ctrl_c() == 130
     assert "Traceback" not in watching.shown
     assert watching.shown.rstrip().endswith("\x1b[?25h"), "the cursor is shown again"
