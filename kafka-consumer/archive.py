@@ -155,7 +155,7 @@ def compact(args: argparse.Namespace, settings: Settings) -> str:
 def retain(args: argparse.Namespace, settings: Settings) -> str:
     before = first_kept(args.months, datetime.now(UTC).date())
     require_hdfs(settings)
-    client = connect_elasticsearch(settings)
+    client = connect_elasticsearch(settings, OPERATOR)
     try:
         run = ArchiveRetain(settings, hdfs_client(settings), client, before)
         old = run.look()

@@ -112,7 +112,7 @@ def test_mistakes_with_elasticsearch_and_hdfs(pipeline: Pipeline) -> None:
     plain_es = pipeline.settings.elasticsearch_url.replace("https", "http")
     plain_hdfs = pipeline.settings.webhdfs_url.replace("https", "http")
     mistakes = [
-        ({"elasticsearch_password": "wrong"}, "as elastic (security_exception): check elasticsearch_user and"),
+        ({"elasticsearch_password": "wrong"}, "refuses elastic (security_exception): check elasticsearch_user"),
         ({"elasticsearch_api_key": WRONG_KEY}, "check elasticsearch_api_key in .env"),
         ({"elasticsearch_ca_file": ""}, "put the file of the CA that signed it into elasticsearch_ca_file"),
         ({"elasticsearch_ca_file": other_ca}, "put the file of the CA that signed it into elasticsearch_ca_file"),
