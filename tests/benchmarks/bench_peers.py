@@ -106,7 +106,9 @@ CLIENTS = (
     Client("one `es.index` a record", ELASTICSEARCH, _script("naive_elasticsearch.py"), most=2_000),
     Client("kafka-python, `helpers.bulk`", ELASTICSEARCH, _script("helpers_bulk.py")),
     Client("confluent-kafka, raw bodies", ELASTICSEARCH, _script("confluent_bulk.py", "1", venv="confluent")),
-    Client("the same, 2 in flight", ELASTICSEARCH, _script("confluent_bulk.py", "2", venv="confluent")),
+    Client(
+        "confluent-kafka, 2 in flight", ELASTICSEARCH, _script("confluent_bulk.py", "2", venv="confluent")
+    ),
     Client("quix-streams", ELASTICSEARCH, _script("quix_elasticsearch.py", venv="quix")),
     Client("rsyslog", ELASTICSEARCH, _rsyslog),
     GROUP_B,

@@ -62,7 +62,8 @@ def _sink(results: Results, words: Row, language: str, sink: str, ours: str, lim
     table = [_row(words["head"]), _row(["---", *["---:"] * (len(words["head"]) - 1)])]
     for line in (*limits, *lines):
         table.append(_row(_cells(line, words, limit, line is mine)))
-    return "\n".join([f"**{words[sink]}**", "", *table, "", *_ahead(lines, mine, words, language)]).strip()
+    said = [*_standing(lines, mine, results, words), *_ahead(lines, mine, words, language)]
+    return "\n".join([f"**{words[sink]}**", "", *table, "", *(f"- {each}" for each in said)]).strip()
 
 
 def _cells(line: Line, words: Row, limit: float | None, bold: bool) -> list[str]:
@@ -89,6 +90,26 @@ def _killed(kills: list[Row], words: Row) -> str:
     return said if len(counted) == len(kills) else f"{said} ({len(counted)} {words['of']} {len(kills)})"
 
 
+def _standing(lines: list[Line], mine: Line, results: Results, words: Row) -> list[str]:
+    """How fast ours is beside those that can be trusted with the job, and beside reading alone."""
+    said, name = [], words["names"].get(mine.name, mine.name)
+    safe = [line for line in lines if line is not mine and line.rate and _is_safe(line)]
+    if safe and mine.rate:
+        best = max(safe, key=lambda line: line.rate or 0)
+        other = words["names"].get(best.name, best.name)
+        said.append(words["standing"].format(name, f"{mine.rate / (best.rate or 1):.2f}", other))
+    reading = median(results.of("reading", "kafka-python"), "rate")
+    if reading and mine.rate:
+        said.append(words["of_reading"].format(name, f"{mine.rate / reading:.2f}"))
+    return said
+
+
+def _is_safe(line: Line) -> bool:
+    return bool(line.kills) and all(
+        row.get("lost") == row.get("doubled") == row.get("torn") == 0 for row in line.kills
+    )
+
+
 def _ahead(lines: Iterable[Line], mine: Line, words: Row, language: str) -> list[str]:
     """A sentence for each peer that is faster, or takes less CPU."""
     said = []
@@ -99,7 +120,8 @@ def _ahead(lines: Iterable[Line], mine: Line, words: Row, language: str) -> list
         cheaper = (median(line.rows, "client") or 0) < (median(mine.rows, "client") or 0)
         if faster or cheaper:
             how = words["both"] if faster and cheaper else words["faster"] if faster else words["cheaper"]
-            said.append(f"{words['names'].get(line.name, line.name)} {how}: {WHY[language][line.name]}")
+            name = words["names"].get(line.name, line.name)
+            said.append(words["ahead"].format(name, how, WHY[language][line.name]))
     return said
 
 

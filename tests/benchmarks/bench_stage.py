@@ -208,9 +208,9 @@ class Stage:
                 continue
 
 
-def installed(client: Client, stage: Stage, topic: Topic) -> str | None:
+def installed(client: Client, stage: Stage) -> str | None:
     """Install a client; None where that worked, else why not."""
-    job = stage.job(client, topic)
+    job = stage.job(client, Topic("none", 0, 0))
     try:
         client.command(job.env, job.folder)
     except NotInstalled as reason:

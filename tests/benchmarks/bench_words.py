@@ -18,12 +18,15 @@ WORDS: dict[str, dict[str, Any]] = {
         "failed": "failed",
         "torn": "torn",
         "of": "of",
+        "ahead": "{0} {1}: {2}",
         "faster": "is faster",
         "cheaper": "takes less CPU",
         "both": "is faster and takes less CPU",
         "reading": "Reading alone, records/s (client CPU s): {}.",
         "growth": "{}, client CPU s and memory by records: {}.",
         "processes": "{}, records/s and client CPU s by processes: {}.",
+        "standing": "{0} reaches {1} times the fastest peer that neither loses nor doubles ({2}).",
+        "of_reading": "{} reaches {} of what kafka-python alone reads.",
         "at_once": "Both groups at once take {} times the CPU of the two alone.",
         "claim": "A claim of a partition with {} files: {} s.",
         "footer": (
@@ -51,12 +54,15 @@ WORDS: dict[str, dict[str, Any]] = {
         "failed": "실패",
         "torn": "찢어진 줄",
         "of": "/",
+        "ahead": "{0}: {1}. {2}",
         "faster": "더 빠릅니다",
         "cheaper": "CPU를 덜 씁니다",
         "both": "더 빠르고 CPU도 덜 씁니다",
         "reading": "읽기만 할 때 초당 레코드 (클라이언트 CPU 초): {}.",
         "growth": "{}, 레코드 수에 따른 클라이언트 CPU 초와 메모리: {}.",
         "processes": "{}, 프로세스 수에 따른 초당 레코드와 클라이언트 CPU 초: {}.",
+        "standing": "{0}: 유실도 중복도 없는 가장 빠른 비교 대상({2})의 {1}배.",
+        "of_reading": "{}: kafka-python이 읽기만 할 때의 {}배.",
         "at_once": "두 그룹이 동시에 돌 때의 CPU는 따로 돌 때의 {}배입니다.",
         "claim": "파일이 {}개인 파티션을 맡는 데 {}초.",
         "footer": (
@@ -72,7 +78,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "names": {
             "group A": "그룹 A", "group B": "그룹 B", "one `es.index` a record": "레코드마다 `es.index`",
             "one append a record": "레코드마다 append", "confluent-kafka, raw bodies": "confluent-kafka, 원문 그대로",
-            "the same, 2 in flight": "같은 것, 동시에 2개",
+            "confluent-kafka, 2 in flight": "confluent-kafka, 동시에 2개",
             "confluent-kafka, 16 MB appends": "confluent-kafka, 16 MB씩 append",
             "quix-streams, files": "quix-streams, 파일", "`_bulk`, 1 connections": "`_bulk`, 연결 1개",
             "`_bulk`, 2 connections": "`_bulk`, 연결 2개", "`_bulk`, 4 connections": "`_bulk`, 연결 4개",
@@ -93,7 +99,7 @@ WHY: dict[str, dict[str, str]] = {
             "librdkafka unpacks records in C, and the tweet goes on as it came: no document is built, an answer's "
             "items are not read, nothing waits for a retry, and a tweet that Elasticsearch refuses ends it."
         ),
-        "the same, 2 in flight": "for the same reasons.",
+        "confluent-kafka, 2 in flight": "for the same reasons.",
         "quix-streams": "it builds no document.",
         "rsyslog": "it is written in C and builds no document; what is in its memory when it is killed is lost.",
         "one append a record": "it does a small part of the job.",
@@ -102,8 +108,8 @@ WHY: dict[str, dict[str, str]] = {
             "fences an owner that was replaced, and what was appended but not committed when it is killed comes twice."
         ),
         "quix-streams, files": "librdkafka unpacks records in C, and nothing fences an owner that was replaced.",
-        "Flume": "the JVM.",
-        "Spark Structured Streaming": "the JVM.",
+        "Flume": "a record goes from the channel to the file as bytes, without its offset and headers.",
+        "Spark Structured Streaming": "it writes the values alone, on all cores.",
     },
     "ko": {
         "one `es.index` a record": "일의 일부만 합니다.",
@@ -112,7 +118,7 @@ WHY: dict[str, dict[str, str]] = {
             "librdkafka가 C로 레코드를 풀고, 트윗은 온 그대로 나갑니다. 문서를 만들지 않고, 항목별 응답을 읽지 않으며, "
             "재시도를 기다리지 않고, Elasticsearch가 거절한 트윗 하나로 끝납니다."
         ),
-        "the same, 2 in flight": "같은 이유입니다.",
+        "confluent-kafka, 2 in flight": "같은 이유입니다.",
         "quix-streams": "문서를 만들지 않습니다.",
         "rsyslog": "C로 쓰였고 문서를 만들지 않습니다. kill될 때 메모리에 있던 것은 사라집니다.",
         "one append a record": "일의 일부만 합니다.",
@@ -121,7 +127,7 @@ WHY: dict[str, dict[str, str]] = {
             "밀려난 소유자를 막는 것이 없고, append는 됐지만 커밋되지 않은 것은 kill 후 두 번 옵니다."
         ),
         "quix-streams, files": "librdkafka가 C로 레코드를 풀고, 밀려난 소유자를 막는 것이 없습니다.",
-        "Flume": "JVM입니다.",
-        "Spark Structured Streaming": "JVM입니다.",
+        "Flume": "레코드가 오프셋과 헤더 없이 바이트 그대로 채널에서 파일로 갑니다.",
+        "Spark Structured Streaming": "값만, 모든 코어로 씁니다.",
     },
 }
