@@ -118,6 +118,7 @@ class Stage:
             "sink": client.sink, "arguments": arguments, "topic": topic.name, "group": name, "index": name,
             "elasticsearch_group": name, "hdfs_group": name, "elasticsearch_alias": name, "hdfs_root": f"/bench/{name}",
             "hdfs_uri": f"hdfs://127.0.0.1:{self.namenode_port}", "events_index": "events-bench",
+            "hdfs_user": self.settings.hdfs_user, "elasticsearch_user": self.settings.elasticsearch_user,
             "records": str(topic.records), "session_timeout_seconds": "6",
         } | env, self.folder / name)  # fmt: skip
         if client.sink == HDFS:
@@ -198,8 +199,9 @@ class Stage:
         """Delete what the job has made."""
         name = job.env["index"]
         if job.client.sink == ELASTICSEARCH:
-            self.elasticsearch.indices.delete(index=f"{name}*", expand_wildcards="all")
-            self.elasticsearch.options(ignore_status=404).indices.delete_index_template(name=name)
+            client = self.elasticsearch.options(ignore_status=404)
+            client.indices.delete(index=f"{name}-000001" if job.client.ours else name)
+            client.indices.delete_index_template(name=name)
             return
         for root in (job.env["hdfs_root"], job.env["hdfs_root"] + "-checkpoint"):
             try:

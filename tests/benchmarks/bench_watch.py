@@ -134,18 +134,14 @@ def start(command: Sequence[str], env: Mapping[str, str], folder: Path, **more: 
 def follow(runs: Sequence[Running], seconds: float) -> None:
     """Look at all of them until each is over. Fails where one takes longer, or ends with an error."""
     deadline = time.monotonic() + seconds
-    while True:
-        for run in runs:
-            if not (over := run.over) or not run.samples:
-                run.look()
-            if over and run.process.poll():
-                raise AssertionError(
-                    f"{run.process.args}: exit code {run.process.poll()}\n{run.last_words()}"
-                )
-        if all(run.over for run in runs):
-            return
-        assert time.monotonic() < deadline, f"not over after {seconds:.0f} s: {runs[0].last_words()}"
+    while running := [run for run in runs if not run.over]:
+        for run in running:
+            run.look()
+        assert time.monotonic() < deadline, f"not over after {seconds:.0f} s: {running[0].last_words()}"
         time.sleep(LOOK_SECONDS)
+    for run in runs:
+        run.look()
+        assert not run.process.poll(), f"exit code {run.process.poll()}: {run.last_words()}"
 
 
 def steady(run: Running, records: int) -> dict[str, float]:
@@ -153,9 +149,9 @@ def steady(run: Running, records: int) -> dict[str, float]:
 
     `records`: how many have arrived in all, whatever `arrived` counts.
     """
-    run.look()  # the last of it
     samples = sorted(run.samples, key=lambda each: each.at)
     total = samples[-1].arrived
+    assert total, f"nothing has arrived: {run.last_words()}"
     begin, end = (_when(samples, total * share) for share in STEADY)
     moved = records * (STEADY[1] - STEADY[0])
     first = next(each.at for each in samples if each.arrived > 0)

@@ -2,20 +2,28 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from bench_peers import HDFS
 from bench_report import tables, write_chart, write_readmes
 from bench_results import Results
-from bench_stage import Stage
+from bench_stage import SERVERS, Stage
 from kafka_cluster.script import ROOT
+from native_cluster import NativeCluster
 
 ORDER = (
     "test_limits", "test_peers", "test_producing", "test_kills", "test_freshness", "test_growth", "test_stream_path",
     "test_report",
 )  # fmt: skip
+
+
+FRESH_METRICS = "*.periodMillis=100\n"
+"""The DataNodes' counters as they are now; by default what they tell over HTTP is up to 10 s old."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,6 +48,20 @@ def results(request: pytest.FixtureRequest) -> Iterator[Results]:
         write_readmes(found)
         write_chart(found)
         subprocess.run([sys.executable, str(ROOT / "assets" / "draw.py")], check=True)
+
+
+@pytest.fixture(scope="session")
+def disks() -> Callable[[NativeCluster], AbstractContextManager[object]]:
+    """Done before the servers start."""
+
+    def prepared(native: NativeCluster) -> AbstractContextManager[object]:
+        for name in SERVERS[HDFS]:
+            config = native.configs[name]
+            files = {**config.files, "hadoop-metrics2.properties": FRESH_METRICS}
+            native.configs[name] = replace(config, files=files)
+        return nullcontext()
+
+    return prepared
 
 
 @pytest.fixture(scope="session")

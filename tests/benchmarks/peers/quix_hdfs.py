@@ -5,7 +5,7 @@ import os
 from hdfs import InsecureClient
 from quixstreams import Application
 from quixstreams.sinks import SinkBatch
-from quixstreams.sinks.community.file import FileSink
+from quixstreams.sinks.community.file.base import FileSink
 from quixstreams.sinks.community.file.formats import Format
 
 env = os.environ
