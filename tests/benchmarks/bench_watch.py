@@ -158,7 +158,6 @@ def steady(run: Running, records: int) -> dict[str, float]:
     return {
         "rate": moved / (end.at - begin.at), "client": (end.client - begin.client) / moved * PER,
         "server": (end.server - begin.server) / moved * PER, "resident": run.tree.resident / 2**20, "before": first,
-        "client_in_all": samples[-1].client,
     }  # fmt: skip
 
 

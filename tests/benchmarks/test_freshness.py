@@ -39,16 +39,25 @@ FOLDERS_SECONDS = 2.0
 
 
 class Probes:
-    """Tweets that are not yet seen at a sink, and the ages of those that are, in seconds."""
+    """Tweets that are looked for at a sink, and when each was first seen there; seconds since the epoch."""
 
-    def __init__(self) -> None:
-        self.waiting: dict[str, float] = {}
-        self.ages: list[float] = []
+    def __init__(self, received: dict[str, float]) -> None:
+        self._received = received
+        self._seen: dict[str, float] = {}
 
     def seen(self, id_: str, at: float) -> None:
-        """It is there, asked at this time (seconds since the epoch)."""
-        if (received := self.waiting.pop(id_, None)) is not None:
-            self.ages.append(at - received)
+        """It is there, asked at this time; also before it was picked."""
+        self._seen.setdefault(id_, at)
+
+    @property
+    def waiting(self) -> list[str]:
+        """Those that were not seen yet."""
+        return [id_ for id_ in list(self._received) if id_ not in self._seen]
+
+    @property
+    def ages(self) -> list[float]:
+        """How old each was, in seconds, when it was seen."""
+        return [self._seen[id_] - at for id_, at in self._received.items() if id_ in self._seen]
 
 
 class Observer:
@@ -56,7 +65,8 @@ class Observer:
 
     def __init__(self, stage: Stage, job: Job, every: int) -> None:
         self._stage, self._job, self._every = stage, job, every
-        self.searchable, self.readable = Probes(), Probes()
+        self._received: dict[str, float] = {}
+        self.searchable, self.readable = Probes(self._received), Probes(self._received)
         self._over = threading.Event()
         self._threads = [threading.Thread(target=each) for each in (self._pick, self._search, self._read)]
 
@@ -89,13 +99,12 @@ class Observer:
                         received = datetime.fromisoformat(
                             header(record.headers, "received_at") or ""
                         ).timestamp()
-                        self.searchable.waiting[record.key.decode()] = received
-                        self.readable.waiting[record.key.decode()] = received
+                        self._received.setdefault(record.key.decode(), received)  # X may deliver it twice
         consumer.close()
 
     def _search(self) -> None:
         while not self._over.wait(ASK_SECONDS):
-            asked = list(self.searchable.waiting)[:1_000]
+            asked = self.searchable.waiting[:1_000]
             if asked:
                 found = self._stage.elasticsearch.search(
                     index=self._job.env["elasticsearch_alias"], query={"ids": {"values": asked}}, size=len(asked),

@@ -97,7 +97,10 @@ def done(stage: Stage, job: Job, run: Running, deadline: float) -> bool:
             committed_at = now
         elif now - committed_at > COMMITTED_SECONDS:
             return True
-        if run.quiet_seconds > IDLE_SECONDS or now > deadline:
+        if (
+            run.quiet_seconds > (IDLE_SECONDS if run.samples[-1].arrived else 3 * IDLE_SECONDS)
+            or now > deadline
+        ):
             return True
         time.sleep(1.0)
     return run.process.returncode == 0
