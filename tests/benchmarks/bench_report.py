@@ -199,9 +199,13 @@ def _footer(results: Results, words: Row) -> str:
     machine = results.machines.get("peers") or next(iter(results.machines.values()))
     rounds = 1 + max((row.get("round", 0) for row in results.of("peers")), default=0)
     kills = 1 + max((row.get("kill", 0) for row in results.of("kills")), default=0)
-    return words["footer"].format(
+    said = words["footer"].format(
         rounds=rounds, kills=kills, cores=machine["cores"], memory=machine["memory_gb"]
     )
+    busy = max(each["load"] for each in results.machines.values())
+    if busy > 2 * machine["cores"]:
+        said += words["busy"].format(f"{busy:.0f}")
+    return said
 
 
 def _number(rows: list[Row], key: str, form: str = ".1f") -> str:

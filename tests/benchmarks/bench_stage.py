@@ -115,8 +115,9 @@ class Stage:
         """A job of its own group; a peer's index is made here, ours makes its own."""
         name = f"bench-{uuid.uuid4().hex[:8]}"
         job = Job(client, topic, self.cluster.env | {
-            "sink": client.sink, "arguments": arguments, "topic": topic.name, "group": name, "index": name,
-            "elasticsearch_group": name, "hdfs_group": name, "elasticsearch_alias": name, "hdfs_root": f"/bench/{name}",
+            "sink": client.sink, "arguments": arguments, "topic": topic.name, "index": name,
+            "group": f"{name}-{client.sink}", "elasticsearch_group": f"{name}-{ELASTICSEARCH}",
+            "hdfs_group": f"{name}-{HDFS}", "elasticsearch_alias": name, "hdfs_root": f"/bench/{name}",
             "hdfs_uri": f"hdfs://127.0.0.1:{self.namenode_port}", "events_index": "events-bench",
             "hdfs_user": self.settings.hdfs_user, "elasticsearch_user": self.settings.elasticsearch_user,
             "records": str(topic.records), "session_timeout_seconds": "6",
