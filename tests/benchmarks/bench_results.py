@@ -71,5 +71,4 @@ def machine() -> Row:
     return {
         "at": datetime.now(UTC).isoformat(timespec="minutes"), "commit": commit, "cores": os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 2**30), "system": platform.platform(terse=True),
-        "load": os.getloadavg()[0],
     }  # fmt: skip

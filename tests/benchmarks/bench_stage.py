@@ -133,7 +133,8 @@ class Stage:
         command, env = job.client.command(job.env, job.folder)
         expected = job.topic.records if job.client.sink == ELASTICSEARCH else job.topic.size
         return start(
-            command, job.env | env, job.folder, arrived=self.arrived(job), servers=self.servers(job.client.sink),
+            command, job.env | env, job.folder, arrived=self.arrived(job),
+            servers=self.servers(job.client.sink), own=self.servers(*SERVERS),
             expected=None if job.client.ours else expected, enough=1.0 if job.client.sink == ELASTICSEARCH else ENOUGH,
         )  # fmt: skip
 
@@ -150,10 +151,10 @@ class Stage:
         """Where HDFS's own clients find it."""
         return NAMENODE_PORT + self.cluster.offset
 
-    def servers(self, which: str) -> Tree:
+    def servers(self, *which: str) -> Tree:
         """The processes of Elasticsearch, HDFS or Kafka."""
         processes = self.cluster.native.processes
-        return Tree([processes[name].pid for name in SERVERS[which]])
+        return Tree([processes[name].pid for each in which for name in SERVERS[each]], grows=False)
 
     def lag(self, job: Job) -> int:
         """Records that the job's group has not committed."""

@@ -1,6 +1,7 @@
 """A client at work, seen from outside: what has arrived at the sink, CPU seconds, memory; and its steady part."""
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -25,27 +26,34 @@ PER = 100_000
 
 @dataclass(frozen=True)
 class Sample:
-    """One look: seconds since the start, what had arrived, CPU seconds of the client and of the servers."""
+    """One look: seconds since the start, what had arrived, CPU seconds of the client and of its sink's servers.
+
+    `others`: CPU seconds that neither they nor the cluster nor this process have used.
+    """
 
     at: float
     arrived: float
     client: float
     server: float
+    others: float = 0.0
 
 
 class Tree:
-    """A process and all its children, also those that have ended: CPU seconds, and bytes resident at most."""
+    """Processes and all their children, also those that have ended: CPU seconds, and bytes resident at most.
 
-    def __init__(self, pids: Sequence[int]) -> None:
-        self._roots = pids
+    `grows`: False for servers, whose children are there from the start.
+    """
+
+    def __init__(self, pids: Sequence[int], grows: bool = True) -> None:
+        self._roots, self._pause = pids, CHILDREN_SECONDS if grows else math.inf
         self._known: dict[int, psutil.Process] = {}
         self._cpu: dict[int, float] = {}
-        self._looked = 0.0
+        self._looked = -math.inf
         self.resident = 0
 
     def cpu(self) -> float:
         """Seconds, user and system."""
-        if time.monotonic() - self._looked > CHILDREN_SECONDS:
+        if self._looked < 0 or time.monotonic() - self._looked > self._pause:
             self._looked = time.monotonic()
             for pid in self._roots:
                 with contextlib.suppress(psutil.Error):
@@ -67,13 +75,15 @@ class Tree:
 class Running:
     """A started client. `arrived`: what is at the sink, in records or bytes.
 
-    `expected`: all of it, for a client that does not end by itself; `enough`: the share at which it is ended at once.
+    `own`: all servers of the cluster. `expected`: all of it, for a client that does not end by itself; `enough`: the
+    share at which it is ended at once.
     """
 
     process: subprocess.Popen[bytes]
     log: Path
     arrived: Callable[[], float]
     servers: Tree
+    own: Tree = field(default_factory=lambda: Tree([]))
     expected: float | None = None
     enough: float = 1.0
     samples: list[Sample] = field(default_factory=list)
@@ -86,7 +96,9 @@ class Running:
     def look(self) -> None:
         """Take a sample."""
         arrived, server = self.arrived() - self._base[0], self.servers.cpu() - self._base[1]
-        self.samples.append(Sample(time.monotonic() - self.started, arrived, self.tree.cpu(), server))
+        client = self.tree.cpu()
+        others = busy_seconds() - self.own.cpu() - client - time.process_time()
+        self.samples.append(Sample(time.monotonic() - self.started, arrived, client, server, others))
 
     @property
     def share(self) -> float:
@@ -119,6 +131,12 @@ class Running:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])
 
 
+def busy_seconds() -> float:
+    """CPU seconds of all cores since the machine was started, other machines' on the same host included."""
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)
+
+
 def start(command: Sequence[str], env: Mapping[str, str], folder: Path, **more: Any) -> Running:
     """Start a client in a session of its own; its output goes to a file in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -145,7 +163,8 @@ def follow(runs: Sequence[Running], seconds: float) -> None:
 
 
 def steady(run: Running, records: int) -> dict[str, float]:
-    """What the run took in its steady part: records/s; CPU seconds per 100,000; MB; seconds before the first arrived.
+    """What the run took in its steady part: records/s; CPU seconds per 100,000; MB; seconds before the first arrived;
+    how many cores other work had meanwhile.
 
     `records`: how many have arrived in all, whatever `arrived` counts.
     """
@@ -158,6 +177,7 @@ def steady(run: Running, records: int) -> dict[str, float]:
     return {
         "rate": moved / (end.at - begin.at), "client": (end.client - begin.client) / moved * PER,
         "server": (end.server - begin.server) / moved * PER, "resident": run.tree.resident / 2**20, "before": first,
+        "others": (end.others - begin.others) / (end.at - begin.at),
     }  # fmt: skip
 
 
@@ -175,6 +195,7 @@ def _when(samples: Sequence[Sample], arrived: float) -> Sample:
         arrived,
         between(before.client, after.client),
         between(before.server, after.server),
+        between(before.others, after.others),
     )
 
 

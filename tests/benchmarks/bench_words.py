@@ -37,7 +37,7 @@ WORDS: dict[str, dict[str, Any]] = {
             "Peers index the tweet as X sent it, under a mapping of the same fields; group A builds the document. "
             "`make bench` measures all this, `python3 run.py bench --write-readme` writes it here."
         ),
-        "busy": " The machine was busy with other work meanwhile (a load of {} when a part began): measure again.",
+        "busy": " The machine was busy with other work meanwhile (it had {} cores in the median): measure again.",
         "names": {"group A": "group A", "group B": "group B"},
     },
     "ko": {
@@ -76,7 +76,7 @@ WORDS: dict[str, dict[str, Any]] = {
             "색인하고, 그룹 A는 "
             "문서를 만듭니다. `make bench`가 모두 재고, `python3 run.py bench --write-readme`가 여기에 적습니다."
         ),
-        "busy": " 그동안 기계가 다른 일로 바빴습니다(시작할 때 load {}). 다시 재십시오.",
+        "busy": " 그동안 기계가 다른 일로 바빴습니다(중앙값으로 코어 {}개). 다시 재십시오.",
         "names": {
             "group A": "그룹 A", "group B": "그룹 B", "one `es.index` a record": "레코드마다 `es.index`",
             "one append a record": "레코드마다 append", "confluent-kafka, raw bodies": "confluent-kafka, 원문 그대로",

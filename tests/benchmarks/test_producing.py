@@ -15,7 +15,7 @@ from bench_install import NotInstalled
 from bench_peers import SCRIPTS
 from bench_results import Results
 from bench_size import RECORDS, ROUNDS
-from bench_stage import Stage
+from bench_stage import SERVERS, Stage
 from bench_watch import follow, start, steady
 from kafka_cluster.script import ROOT
 from test_limits import kafka_tool
@@ -77,7 +77,7 @@ def produce(stage: Stage, file: Path, command: Command) -> dict[str, float]:
     env = stage.cluster.env | {"topic": topic, "events_index": "events-bench", "records": str(RECORDS)}
     run = start(
         command(stage, file, topic), env, stage.folder / topic,
-        arrived=stage.in_topic(topic), servers=stage.servers("kafka"),
+        arrived=stage.in_topic(topic), servers=stage.servers("kafka"), own=stage.servers(*SERVERS),
     )  # fmt: skip
     try:
         follow([run], LONGEST_SECONDS)
