@@ -78,4 +78,5 @@ def _bars(who: dict, colour: dict, what: str, title: str, sink: str) -> dict:
 if __name__ == "__main__":
     draw_architecture()
     draw_drill()
-    draw_bench()
+    if (FOLDER / "bench.json").exists():
+        draw_bench()

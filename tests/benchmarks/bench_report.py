@@ -220,13 +220,14 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def write_readmes(results: Results) -> None:
-    """Put the tables between the markers of both pages."""
+    """Put the chart and the tables between the markers of both pages."""
     for language, page in READMES.items():
         text = page.read_text(encoding="utf-8")
         between = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.S)
         if not between.search(text):
             raise AssertionError(f"{page.name} has no place for the tables: {BEGIN} ... {END}")
-        written = f"{BEGIN}\n{tables(results, language)}\n{END}"
+        picture = f"![{WORDS[language]['chart']}](assets/{CHART.with_suffix('.svg').name})"
+        written = f"{BEGIN}\n{picture}\n\n{tables(results, language)}\n{END}"
         page.write_text(between.sub(lambda _, written=written: written, text), encoding="utf-8")
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 WORDS: dict[str, dict[str, Any]] = {
     "en": {
+        "chart": "Records a second and CPU seconds: both groups and what people use instead",
         "elasticsearch": "Kafka to Elasticsearch",
         "hdfs": "Kafka to HDFS",
         "producing": "Into Kafka",
@@ -41,6 +42,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "names": {"group A": "group A", "group B": "group B"},
     },
     "ko": {
+        "chart": "초당 레코드와 CPU 초: 두 그룹과 사람들이 대신 쓰는 것",
         "elasticsearch": "Kafka에서 Elasticsearch로",
         "hdfs": "Kafka에서 HDFS로",
         "producing": "Kafka로",

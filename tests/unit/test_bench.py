@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench_report import tables
+from bench_report import BEGIN, END, READMES, tables
 from bench_results import Results
 from bench_watch import Running, Sample, Tree, steady
 
@@ -41,3 +41,10 @@ def test_the_table_says_who_is_ahead_who_is_missing_and_who_loses(tmp_path: Path
     assert "rsyslog is faster and takes less CPU: it is written in C" in said
     assert "quix-streams | not installed: pip says no |" in said and "| 7 / 3 |" in said
     assert "더 빠르고" in tables(results, "ko")
+
+
+def test_both_pages_have_a_place_for_the_tables() -> None:
+    for page in READMES.values():
+        assert (
+            page.read_text(encoding="utf-8").count(BEGIN) == page.read_text(encoding="utf-8").count(END) == 1
+        )
