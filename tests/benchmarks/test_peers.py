@@ -11,6 +11,8 @@ from bench_stage import Job, Stage, installed
 from bench_watch import follow, steady
 
 LONGEST_SECONDS = 300.0
+MOST_RESIDENT = 150
+"""MB that one of our processes may hold."""
 
 
 @pytest.mark.timeout(7200)
@@ -30,7 +32,8 @@ def test_peers_do_the_same_job_in_the_same_run(stage: Stage, results: Results) -
                 stage.clear(job)
             results.add("peers", client.name, sink=client.sink, round=number, **row)
     ours = [row for client in clients if client.ours for row in results.of("peers", client.name)]
-    assert all(row["lost"] == row["doubled"] == 0 for row in ours)
+    assert all(row["lost"] == row["doubled"] == row["torn"] == 0 for row in ours), ours
+    assert all(row["resident"] < MOST_RESIDENT for row in ours), ours
 
 
 def those_installed(stage: Stage, results: Results) -> Iterator[Client]:
