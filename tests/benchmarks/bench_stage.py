@@ -121,6 +121,7 @@ class Stage:
             "hdfs_uri": f"hdfs://127.0.0.1:{self.namenode_port}", "events_index": "events-bench",
             "hdfs_user": self.settings.hdfs_user, "elasticsearch_user": self.settings.elasticsearch_user,
             "records": str(topic.records), "session_timeout_seconds": "6",
+            "spill_folder": str(self.folder / "spill"),
         } | env, self.folder / name)  # fmt: skip
         if client.sink == HDFS:
             self.hdfs.make_folder(job.env["hdfs_root"])
