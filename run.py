@@ -5,8 +5,8 @@ demo   start the cluster, send a simulated stream through both groups, audit, dr
 test   unit tests, then integration tests on a cluster of their own
 down   end the cluster of the demo; with --volumes its data too
 check  ruff and mypy
-bench  both groups beside what their servers take at most, and the way from X's socket to the acknowledged record at
-       5,000 posts a second: records a second, CPU seconds, memory
+bench  both groups and the producer beside what their servers take at most and what people use instead; an hour, or a
+       part of it: -k limits | peers | producing | kills | freshness | growth | whole_path; --write-readme
 chaos  faults of many kinds under load, then the audit: --minutes 5 --rate 300 --seed 1 --faults "safe mode"
 
 demo and down use the cluster in containers where it runs; with --docker demo starts it.

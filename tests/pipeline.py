@@ -174,7 +174,10 @@ class Pipeline:
         with contextlib.suppress(Exception):
             client = connect_elasticsearch(self.settings)
             for name in (self.settings.elasticsearch_alias, self.settings.events_index):
-                client.indices.delete(index=f"{name}-*", expand_wildcards="all")
+                for index in client.indices.get(
+                    index=f"{name}-*", expand_wildcards="all"
+                ):  # it deletes by name only
+                    client.indices.delete(index=index)
                 client.options(ignore_status=404).indices.delete_index_template(name=name)
         with contextlib.suppress(Exception):
             HdfsClient(self.settings).delete(self.settings.hdfs_root, recursive=True)
