@@ -1,18 +1,15 @@
-"""Drops what is old: tweets from Elasticsearch by when they were written, days from HDFS by when they arrived.
+"""Drops old days from HDFS, by when they arrived: whole folders, dt=<date>, each with one request.
 
-In HDFS whole folders go, dt=<date>, each with one request. What stays whatever its age: an open epoch, which its owner
-writes; and the last day of the newest epoch that holds any, where the next owner reads from which offset to go on.
+What stays whatever its age: an open epoch, which its owner writes; and the last day of the newest sealed epoch that
+holds any, where the next owner reads from which offset to go on.
 """
 
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
 
-from elasticsearch import Elasticsearch
-
 from archive_reader import LISTINGS, Moved, epoch_folders, partitions_of, pieces_in, topic_folders
 from archive_run import RETAIN, ArchiveRun
-from elasticsearch_forget import ElasticsearchForget
 from hdfs_archive import OPEN, Epoch
 from hdfs_client import HdfsClient, NotYes
 from kafka_cluster.script import UserError
@@ -71,24 +68,21 @@ class Old:
 
 
 class ArchiveRetain(ArchiveRun):
-    """One run, by the first day that is kept."""
+    """One run, in HDFS, by the first day that is kept."""
 
-    def __init__(
-        self, settings: Settings, client: HdfsClient, elasticsearch: Elasticsearch, before: str
-    ) -> None:
+    def __init__(self, settings: Settings, client: HdfsClient, before: str) -> None:
         super().__init__(settings, client, RETAIN)
-        self._documents = ElasticsearchForget(elasticsearch, settings.elasticsearch_alias)
         self._before = before
 
     def look(self) -> Old:
         """What is old, and what of it can be dropped. Changes nothing."""
-        old = Old(self._before, self._documents.count_written_before(self._before))
+        old = Old(self._before)
         for _, folder, partition in self._partitions():
             self._look_at(f"{folder}/partition={partition}", old)
         return old
 
     def drop(self) -> Old:
-        """Drop it. Raises what the servers raise: then run it again."""
+        """Drop it. Raises what HDFS raises: then run it again."""
         with self:
             # first, so that no audit takes for lost what a run that is killed has dropped
             note(self._client, self._settings, self._before)
@@ -103,8 +97,6 @@ class ArchiveRetain(ArchiveRun):
                 self._client.delete(folder, recursive=True)
             if self.overtaken():
                 raise NotYes("what was merged meanwhile may hold old days")
-        self._documents.written_before(self._before)
-        dropped.documents = self._documents.deleted
         return dropped
 
     def _partitions(self) -> list[tuple[str, str, int]]:
