@@ -171,13 +171,13 @@ def test_a_reader_that_is_in_the_middle_of_it_misses_nothing_and_gets_nothing_tw
     reader = Interrupted(pipeline.settings.webhdfs_url, pipeline.settings.hdfs_user)
     for reads in range(1, 7):
         store(pipeline, tweet_lines(18), owners=3)
-        folder, everything = topic_folder(pipeline), list(range(18 * reads))
+        folder, whole = topic_folder(pipeline), list(range(18 * reads))
         reader.left = reads
         if reads % 2:
-            assert offsets_in(reader, folder, 0) == everything
+            assert offsets_in(reader, folder, 0) == whole
         else:
             found = records(reader, folder, 0, pipeline.settings.topic)
-            assert [stored.record.offset for stored in found] == everything
+            assert [stored.record.offset for stored in found] == whole
         assert reader.left < 0, "it was compacted in the middle"
 
 
@@ -252,9 +252,9 @@ def test_forgetting_comes_first(pipeline: Pipeline) -> None:
 
     with pytest.raises(UserError, match=r"another run of archive\.py has begun, and ended this compact"):
         Meanwhile(pipeline, forget).run(dry=False)
-    assert not [path for path in files(pipeline) if b"unsayable" in read(pipeline, path)]
+    assert b"unsayable" not in everything(pipeline)
     assert compact(pipeline).partitions == 1
-    assert not [path for path in files(pipeline) if b"unsayable" in read(pipeline, path)]
+    assert b"unsayable" not in everything(pipeline)
     assert sum(b'"forgotten":' in line for line in archived(pipeline)["0"]) == 1
     with ArchiveRun(pipeline.settings, hdfs(pipeline), FORGET):
         done = pipeline.run("archive.py", "compact")
@@ -262,9 +262,14 @@ def test_forgetting_comes_first(pipeline: Pipeline) -> None:
         assert done.stderr.count("\n") == 1
 
 
-def read(pipeline: Pipeline, path: str) -> bytes:
-    with hdfs(pipeline).read(path) as reader:
-        return reader.read()
+def everything(pipeline: Pipeline) -> bytes:
+    """All bytes below the root of HDFS, whatever they are."""
+    client, found = hdfs(pipeline), b""
+    for folder, _, names in client.walk(pipeline.settings.hdfs_root):
+        for name in names:
+            with client.read(f"{folder}/{name}") as reader:
+                found += reader.read()
+    return found
 
 
 def test_of_two_compactions_at_once_the_later_does_it(pipeline: Pipeline) -> None:
@@ -313,6 +318,21 @@ def test_old_days_are_dropped_and_owners_go_on_where_they_were(pipeline: Pipelin
     assert "4 days" in said and f"keeps {(first + timedelta(days=9)).date()} all the same" in said, said
     assert offsets_in(hdfs(pipeline), folder, 0) == [9], "where the next owner sees what comes next"
     assert sink.claim(0).next == 10
+
+
+def test_days_of_an_owner_who_stays_are_dropped_too(pipeline: Pipeline) -> None:
+    """What would be dropped is what is dropped: the open epoch is sealed for it."""
+    sink = HdfsSink(pipeline.settings, TopicGuard(GONE, lambda: GONE))
+    claim = sink.claim(0)
+    for offset, days_ago in enumerate((90, 80, 70, 0)):
+        at = int(time.time() * 1000) - days_ago * DAY_MS
+        sink.write(claim, [Record(tweet_lines(1)[0], offset, 0, at)], threading.Event())
+    first_kept = (datetime.now(UTC) - timedelta(days=75)).date().isoformat()
+    would_be = ArchiveRetain(pipeline.settings, hdfs(pipeline), first_kept).look()
+    assert len(would_be.folders) == 2 and not would_be.kept and sink.still_held(claim)
+    assert retain_in_hdfs(pipeline, first_kept) == str(would_be)
+    assert offsets_in(hdfs(pipeline), topic_folder(pipeline), 0) == [2, 3]
+    assert sink.claim(0).next == 4 and not sink.still_held(claim)
 
 
 def retain_in_hdfs(pipeline: Pipeline, first_kept: str) -> str:
