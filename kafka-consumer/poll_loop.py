@@ -208,13 +208,14 @@ class PollLoop:
             lane.back_off(time.monotonic())
 
     def _hold_back(self) -> None:
+        """Bounds what is buffered. Reading goes on before less waits than a write asks for, else both would wait."""
         held = sum(lane.waiting_bytes + lane.writing_bytes for lane in self._lanes.values())
         limit = self._sink.flush_bytes + self._sink.workers * self._sink.max_write_bytes
         active = [lane.tp for lane in self._lanes.values() if lane.active]
         if held > limit and not self._paused:
             self._consumer.pause(*active)
             self._paused = True
-        elif held < limit // 2 and self._paused:
+        elif held < self._sink.flush_bytes and self._paused:
             self._consumer.resume(*active)
             self._paused = False
 

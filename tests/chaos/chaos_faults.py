@@ -4,7 +4,7 @@ Those of one lane come one after another; the lanes run beside each other, so th
 and one's recovery may wait for another's: a consumer that comes back while Elasticsearch is down, say.
 """
 
-from chaos_world import Fault, after_a_look, delivered, sent_again, written_again
+from chaos_world import Fault, delivered, sent_again
 from namenode_proxy import pause
 from script_faults import (
     PAST_THE_SESSION,
@@ -30,6 +30,7 @@ from server_faults import (
     brokers_restarted_in_turn,
     disk_full,
     hooked,
+    in_sync,
     index_read_only,
     nothing_to_do,
     requests_that,
@@ -40,17 +41,16 @@ from server_faults import (
     spill_disk_full,
 )
 
-IN_SYNC = after_a_look(written_again)
 ELASTICSEARCH_FULL = disk_full("elasticsearch", shards_tried_again, 3, 8)
 
 FAULTS = [
-    Fault("broker killed", "Kafka", server_killed(BROKERS, 1, 6), IN_SYNC),
-    Fault("broker frozen", "Kafka", servers_frozen(BROKERS, 1, 3, 10), IN_SYNC),
-    Fault("two brokers frozen", "Kafka", servers_frozen(BROKERS, 2, 3, 8), IN_SYNC),
-    Fault("all brokers frozen", "Kafka", servers_frozen(BROKERS, 3, 3, 8), IN_SYNC),
-    Fault("rolling restart of brokers", "Kafka", brokers_restarted_in_turn, IN_SYNC),
-    Fault("ZooKeeper frozen", "Kafka", servers_frozen(["zookeeper"], 1, 2, 5), IN_SYNC),
-    Fault("broker's disk full", "Kafka", disk_full("kafka1", broker_restarted, 2, 5), IN_SYNC, "kafka1"),
+    Fault("broker killed", "Kafka", server_killed(BROKERS, 1, 6), in_sync),
+    Fault("broker frozen", "Kafka", servers_frozen(BROKERS, 1, 3, 10), in_sync),
+    Fault("two brokers frozen", "Kafka", servers_frozen(BROKERS, 2, 3, 8), in_sync),
+    Fault("all brokers frozen", "Kafka", servers_frozen(BROKERS, 3, 3, 8), in_sync),
+    Fault("rolling restart of brokers", "Kafka", brokers_restarted_in_turn, in_sync),
+    Fault("ZooKeeper frozen", "Kafka", servers_frozen(["zookeeper"], 1, 2, 5), in_sync),
+    Fault("broker's disk full", "Kafka", disk_full("kafka1", broker_restarted, 2, 5), in_sync, "kafka1"),
     Fault("spill's disk full", "Kafka", spill_disk_full, sent_again("simulator"), "spill"),
     Fault("consumer killed (A)", "A", consumer_killed("A"), delivered("A")),
     Fault("consumer frozen (A)", "A", frozen(a_member("A"), *PAST_THE_SESSION), delivered("A")),
@@ -68,14 +68,14 @@ FAULTS = [
     Fault("third consumer (B)", "B", process_more("B"), delivered("B")),
     Fault("consumer leaves (B)", "B", process_less("B"), delivered("B")),
     Fault("consumer's clock skewed (B)", "B", clock_skewed("B"), delivered("B")),
-    Fault("NameNode killed", "HDFS", server_killed(["namenode"], 0, 3), delivered("B")),
-    Fault("NameNode frozen", "HDFS", servers_frozen(["namenode"], 1, 3, 10), delivered("B")),
-    Fault("safe mode", "HDFS", safe_mode, delivered("B")),
-    Fault("DataNode killed", "HDFS", server_killed(DATANODES, 1, 6), delivered("B")),
-    Fault("DataNode frozen", "HDFS", servers_frozen(DATANODES, 1, 3, 10), delivered("B")),
+    Fault("NameNode killed", "NameNode", server_killed(["namenode"], 0, 3), delivered("B")),
+    Fault("NameNode frozen", "NameNode", servers_frozen(["namenode"], 1, 3, 10), delivered("B")),
+    Fault("safe mode", "NameNode", safe_mode, delivered("B")),
+    Fault("DataNode killed", "DataNodes", server_killed(DATANODES, 1, 6), delivered("B")),
+    Fault("DataNode frozen", "DataNodes", servers_frozen(DATANODES, 1, 3, 10), delivered("B")),
     Fault(
         "DataNode's disk full",
-        "HDFS",
+        "DataNodes",
         disk_full("datanode1", nothing_to_do, 3, 8),
         delivered("B"),
         "datanode1",
@@ -88,7 +88,7 @@ FAULTS = [
     Fault("stream's producer killed", "producer", stream_killed, sent_again("simulator")),
     Fault("stream's producer frozen", "producer", frozen(the_stream, 2, 10), sent_again("simulator")),
     Fault("replay's producer killed", "producer", replay_killed, sent_again("replay")),
-    Fault("poison in the topic", "producer", poison, delivered("A", "B")),
+    Fault("poison in the topic", "topic", poison, delivered("A", "B")),
     Fault("a line over the limit", "producer", too_large, sent_again("replay")),
     Fault("producer's clock skewed", "producer", producer_clock_skewed, sent_again("replay")),
     Fault("tweets delivered again", "producer", delivered_again, sent_again("replay")),

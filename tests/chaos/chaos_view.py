@@ -11,10 +11,10 @@ from rich.live import Live
 from rich.table import Table
 
 from chaos_faults import FAULTS
-from chaos_load import Load, crashed
+from chaos_load import crashed
 from chaos_peaks import Peaks
 from chaos_watch import Watch
-from chaos_world import Fault
+from chaos_world import Fault, World
 from pipeline_audit import Report
 
 
@@ -98,7 +98,7 @@ class ChaosView:
         return sum(self._watch.latest.ends.values()) if self._watch.latest else 0
 
 
-def show(done: list[Done], report: Report, found: Findings, load: Load, peaks: Peaks) -> None:
+def show(done: list[Done], report: Report, found: Findings, world: World, peaks: Peaks) -> None:
     """One line per kind of fault, then the audit."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     for title in ("fault", "injected", "recovered in: median", "worst", "lost", "doubled"):
@@ -115,6 +115,9 @@ def show(done: list[Done], report: Report, found: Findings, load: Load, peaks: P
     console.print(f"{len(done)} faults of {len({each.fault.name for each in done})} kinds")
     console.print(str(report), markup=False)
     console.print(str(peaks), markup=False)
+    if world.by_hand:
+        console.print(f"brokers restarted by hand, since a partition stayed out of sync: {world.by_hand} x")
+    load = world.load
     console.print(
         f"producers said of {len(load.promised):,} tweets by id that Kafka has them; "
         f"not in the topic: {', '.join(found.broken_promises[:5]) or 'none'}"

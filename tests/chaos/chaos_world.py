@@ -21,6 +21,8 @@ class World:
     watch: Watch
     proxy: NameNodeProxy
     disks: dict[str, SmallDisk]
+    by_hand: int = 0
+    """How often brokers were restarted as a person would, since a partition stayed out of sync."""
 
 
 Steps = Iterator[float]

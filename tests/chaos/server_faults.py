@@ -11,13 +11,14 @@ from typing import Any
 import requests
 
 import downloads
-from chaos_world import Steps, World
+from chaos_world import Steps, World, after_a_look, written_again
 from kafka_cluster.script import UserError
 from namenode_proxy import Hook
 from native_cluster import NATIVE
 
 BROKERS = ["kafka1", "kafka2", "kafka3"]
 DATANODES = ["datanode1", "datanode2", "datanode3"]
+ALONE_SECONDS = 60
 STEPS = {"RENAME", "MKDIRS", "LISTSTATUS", "CREATE", "CONCAT"}
 
 
@@ -76,7 +77,14 @@ def broker_restarted(world: World) -> None:
 
 def shards_tried_again(world: World) -> None:
     """What a person has to do: after five attempts Elasticsearch leaves a shard alone."""
-    ask_elasticsearch(world, "post", "_cluster/reroute?retry_failed=true")
+    deadline = time.monotonic() + ALONE_SECONDS
+    while True:
+        try:
+            return ask_elasticsearch(world, "post", "_cluster/reroute?retry_failed=true")
+        except requests.RequestException:  # it has no master for a while, after a disk that was full
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
 
 
 def nothing_to_do(world: World) -> None:
@@ -100,6 +108,21 @@ def brokers_restarted_in_turn(world: World, chance: Random) -> Steps:
         yield 1.0
         start(world, broker)
         world.watch.until(lambda look: look.in_sync, time.monotonic() + 30)
+
+
+def in_sync(world: World, deadline: float) -> bool:
+    """Every partition takes records again, and all its replicas are in sync; a person helps after a minute.
+
+    Where ZooKeeper's connection breaks just as the controller writes the in-sync replicas of a partition, Kafka 3.9
+    may take its own write for somebody else's: the leader waits for word that never comes, until it restarts.
+    """
+    written = after_a_look(written_again)
+    if written(world, min(deadline, time.monotonic() + ALONE_SECONDS)):
+        return True
+    world.by_hand += 1
+    for _ in brokers_restarted_in_turn(world, Random(0)):
+        pass
+    return written(world, deadline)
 
 
 # Elasticsearch and HDFS

@@ -93,7 +93,8 @@ def run(cluster: Any, disks: dict[str, SmallDisk], pipeline: Pipeline, option: C
     load.begin()
     peaks = Peaks(load)
     wait_until(lambda: bool(watch.latest) and sum(watch.latest.ends.values()) >= WARM_UP_RECORDS, 90)  # type: ignore[union-attr]
-    chaos = Chaos(World(cluster, load, watch, proxy, disks), faults, option("--seed"), option("--minutes"))
+    world = World(cluster, load, watch, proxy, disks)
+    chaos = Chaos(world, faults, option("--seed"), option("--minutes"))
     chaos.run()
     watch.close()
     peaks.close()
@@ -103,7 +104,7 @@ def run(cluster: Any, disks: dict[str, SmallDisk], pipeline: Pipeline, option: C
     report = pipeline.audit()
     found = look_up(pipeline, load, report)
     proxy.close()
-    show(chaos.done, report, found, load, peaks)
+    show(chaos.done, report, found, world, peaks)
     assert not found.broken_promises, "said to be acknowledged by Kafka, and not in the topic"
     assert report.exit_code == 0, report
     assert report.refused_lines >= load.refused

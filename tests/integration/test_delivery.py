@@ -34,6 +34,23 @@ def test_a_file_of_tweets_is_in_both_places_and_can_be_read_again(pipeline: Pipe
     assert pipeline.run("audit.py").returncode == 0
 
 
+@pytest.mark.long
+def test_a_backlog_is_stored_without_waiting_for_the_clock(pipeline: Pipeline) -> None:
+    """Reading pauses while too much is buffered, and must not wait then until records are old enough to be written."""
+    pipeline.send(tweet_lines(30_000))
+    started = time.monotonic()
+    stored = pipeline.run(
+        "consumer.py",
+        "--group",
+        "hdfs",
+        "--until-caught-up",
+        hdfs_flush_bytes=str(1 << 20),
+        hdfs_flush_seconds="60",
+    )
+    assert stored.returncode == 0, stored.stderr
+    assert time.monotonic() - started < 45, stored.stderr
+
+
 def test_redelivered_tweets_are_one_in_elasticsearch_and_each_record_is_in_hdfs(pipeline: Pipeline) -> None:
     tweets = tweet_lines(50)
     pipeline.send([*tweets, *tweets[:20]])

@@ -78,6 +78,7 @@ def test_on_a_healthy_cluster_everything_is_ok(cluster: Any) -> None:
 # Kafka
 
 
+@pytest.mark.long
 def test_each_setting_of_a_topic_that_is_wrong_has_a_cure_that_cures(
     cluster: Any, pipeline: Pipeline
 ) -> None:
@@ -114,6 +115,7 @@ def test_each_setting_of_a_topic_that_is_wrong_has_a_cure_that_cures(
     wait_until(lambda: not wrong(examined(cluster, pipeline.settings), "topics", "record size"))
 
 
+@pytest.mark.long
 def test_zookeepers_port_in_a_brokers_place(cluster: Any, pipeline: Pipeline) -> None:
     broker = pipeline.settings.bootstrap_servers[0]
     zookeeper = f"127.0.0.1:{2181 + cluster.offset}"
