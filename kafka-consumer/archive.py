@@ -29,6 +29,7 @@ try:
     from archive_compact import ArchiveCompact
     from archive_reader import Torn
     from archive_retain import ArchiveRetain, first_kept
+    from elasticsearch_forget import ElasticsearchForget
     from elasticsearch_index import connect_elasticsearch
     from forget import Forget
     from forgotten_posts import read_ids
@@ -157,13 +158,18 @@ def retain(args: argparse.Namespace, settings: Settings) -> str:
     require_hdfs(settings)
     client = connect_elasticsearch(settings, OPERATOR)
     try:
-        run = ArchiveRetain(settings, hdfs_client(settings), client, before)
+        run = ArchiveRetain(settings, hdfs_client(settings), before)
+        documents = ElasticsearchForget(client, settings.elasticsearch_alias)
         old = run.look()
+        old.documents = documents.count_written_before(before)
         if args.dry_run or old.nothing:
             return f"{old}\n{'nothing to drop' if old.nothing else 'nothing was dropped: --dry-run'}"
         print(old, flush=True)
         confirm(args.yes)
-        return f"dropped\n{run.drop()}"
+        dropped = run.drop()
+        documents.written_before(before)
+        dropped.documents = documents.deleted
+        return f"dropped\n{dropped}"
     finally:
         client.close()
 

@@ -1,18 +1,15 @@
-"""Drops what is old: tweets from Elasticsearch by when they were written, days from HDFS by when they arrived.
+"""Drops old days from HDFS, by when they arrived: whole folders, dt=<date>, each with one request.
 
-In HDFS whole folders go, dt=<date>, each with one request. What stays whatever its age: an open epoch, which its owner
-writes; and the last day of the newest epoch that holds any, where the next owner reads from which offset to go on.
+What stays whatever its age: an open epoch, which its owner writes; and the last day of the newest sealed epoch that
+holds any, where the next owner reads from which offset to go on.
 """
 
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
 
-from elasticsearch import Elasticsearch
-
 from archive_reader import LISTINGS, Moved, epoch_folders, partitions_of, pieces_in, topic_folders
 from archive_run import RETAIN, ArchiveRun
-from elasticsearch_forget import ElasticsearchForget
 from hdfs_archive import OPEN, Epoch
 from hdfs_client import HdfsClient, NotYes
 from kafka_cluster.script import UserError
@@ -71,24 +68,21 @@ class Old:
 
 
 class ArchiveRetain(ArchiveRun):
-    """One run, by the first day that is kept."""
+    """One run, in HDFS, by the first day that is kept."""
 
-    def __init__(
-        self, settings: Settings, client: HdfsClient, elasticsearch: Elasticsearch, before: str
-    ) -> None:
+    def __init__(self, settings: Settings, client: HdfsClient, before: str) -> None:
         super().__init__(settings, client, RETAIN)
-        self._documents = ElasticsearchForget(elasticsearch, settings.elasticsearch_alias)
         self._before = before
 
     def look(self) -> Old:
         """What is old, and what of it can be dropped. Changes nothing."""
-        old = Old(self._before, self._documents.count_written_before(self._before))
+        old = Old(self._before)
         for _, folder, partition in self._partitions():
-            self._look_at(f"{folder}/partition={partition}", old)
+            self._look_at(f"{folder}/partition={partition}", old, to_be_sealed=True)
         return old
 
     def drop(self) -> Old:
-        """Drop it. Raises what the servers raise: then run it again."""
+        """Drop it. Raises what HDFS raises: then run it again."""
         with self:
             # first, so that no audit takes for lost what a run that is killed has dropped
             note(self._client, self._settings, self._before)
@@ -98,13 +92,11 @@ class ArchiveRetain(ArchiveRun):
                 if self.open_epoch_holds(path, self._before):
                     self.seal(id_, folder, partition)
                 self.remove_unread(path)
-                self._look_at(path, dropped)
+                self._look_at(path, dropped, to_be_sealed=False)
             for folder in dropped.folders:
                 self._client.delete(folder, recursive=True)
             if self.overtaken():
                 raise NotYes("what was merged meanwhile may hold old days")
-        self._documents.written_before(self._before)
-        dropped.documents = self._documents.deleted
         return dropped
 
     def _partitions(self) -> list[tuple[str, str, int]]:
@@ -115,27 +107,36 @@ class ArchiveRetain(ArchiveRun):
             for partition in partitions_of(self._client, folder)
         ]
 
-    def _look_at(self, folder: str, old: Old) -> None:
+    def _look_at(self, folder: str, old: Old, to_be_sealed: bool) -> None:
+        """`to_be_sealed`: take an open epoch that holds old days for sealed, as it is when they are dropped."""
         for attempt in range(LISTINGS):
             try:
                 names = epoch_folders(self._client.folder(folder))
-                held = {name: pieces_in(self._client, f"{folder}/{name}") for name in names}
+                days = {name: self._days(f"{folder}/{name}") for name in names}
                 break
             except Moved:  # an owner was sealed just now
                 if attempt == LISTINGS - 1:
                     raise
-        newest = max((name for name in held if held[name] and _sealed(name)), default="")
-        for name, pieces in held.items():
-            days = {piece.date for piece in pieces}
-            keep = days if name.endswith(OPEN) else {max(days)} if name == newest else set()
+        is_open = {
+            name
+            for name in names
+            if name.endswith(OPEN) and not (to_be_sealed and any(day < self._before for day in days[name]))
+        }
+        # what was merged is older than any owner's
+        owners = [name for name in names if name not in is_open and Epoch.parse(name) and days[name]]
+        for name in names:
+            keep = set(days[name]) if name in is_open else set()
+            if name in owners[-1:]:
+                keep = {max(days[name])}
             old.kept.update(day for day in keep if day < self._before)
-            for day in sorted(day for day in days - keep if day < self._before):
+            for day in sorted(day for day in days[name].keys() - keep if day < self._before):
                 old.folders.append(f"{folder}/{name}/dt={day}")
-                sizes = [piece.size for piece in pieces if piece.date == day]
-                old.days[day] += sum(sizes)
-                old.files += len(sizes)
+                old.days[day] += sum(days[name][day])
+                old.files += len(days[name][day])
 
-
-def _sealed(name: str) -> bool:
-    """True for an owner's epoch that a later one has sealed; what was merged is older than any of them."""
-    return Epoch.parse(name) is not None and not name.endswith(OPEN)
+    def _days(self, epoch: str) -> dict[str, list[int]]:
+        """Date -> sizes of its files."""
+        found: dict[str, list[int]] = {}
+        for piece in pieces_in(self._client, epoch):
+            found.setdefault(piece.date, []).append(piece.size)
+        return found

@@ -40,6 +40,7 @@ class ArchiveRun:
         self._settings, self._client, self._verb = settings, client, verb
         self._all_runs = f"{settings.hdfs_root}/_rewriting"
         self._run = f"{self._all_runs}/{verb}-{uuid.uuid4().hex}"
+        self._asides: list[str] = []
 
     def __enter__(self) -> "ArchiveRun":
         self._client.make_folder(self._run)
@@ -59,7 +60,8 @@ class ArchiveRun:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         overtaken = isinstance(error, HdfsError | NotYes) and self.overtaken()
-        self._client.discard(self._run, recursive=True)
+        for path in [self._run, *self._asides]:  # they may hold what has just been forgotten
+            self._client.discard(path, recursive=True)
         if overtaken:
             raise UserError(
                 f"another run of archive.py has begun, and ended this {self._verb}: run it again"
@@ -74,12 +76,14 @@ class ArchiveRun:
 
     def aside(self) -> str:
         """A fresh name, outside every epoch, for what is being written; a later run may delete it at any time."""
-        return f"{self._all_runs}/staged-{uuid.uuid4().hex}"
+        self._asides.append(f"{self._all_runs}/staged-{uuid.uuid4().hex}")
+        return self._asides[-1]
 
     def make_ready(self, staged: str) -> str:
         """Move what is written into the run's folder; returns where it is. Raises NotYes once a later run has begun."""
         ready = f"{self._run}/{uuid.uuid4().hex}"
         self._client.move(staged, ready)  # makes no parents
+        self._asides.remove(staged)
         return ready
 
     def seal(self, topic_id: str, folder: str, partition: int) -> None:

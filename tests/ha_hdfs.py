@@ -61,7 +61,9 @@ class HaHdfs:
         (other,) = set(NAMENODES) - {name}
         if self.processes[other].pid:
             self._run(name, TOOL, "-transitionToStandby", other)
-        self._run(name, TOOL, "-transitionToActive", name)
+            self._run(name, TOOL, "-transitionToActive", name)
+        else:  # it can't be asked whether it is active
+            self._run(name, TOOL, "-transitionToActive", "--forceactive", name)
 
     def _takes_writes(self, name: str) -> bool:
         """The root of the archive can be made, which safe mode refuses, and a DataNode is there."""

@@ -2,11 +2,16 @@
 
 import socket
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kafka.errors import KafkaError, SaslAuthenticationFailedError, UnsupportedSaslMechanismError
+from kafka.net.manager import KafkaConnectionManager
+from kafka.net.selector import NetworkSelector
 
 from kafka_cluster.tls import NO_TLS, speaks_tls, tls_fault
 
-PROBE_SECONDS = 1.0
+PROBE_SECONDS, LOGIN_SECONDS = 1.0, 5.0
 STATUS = "python3 kafka-cluster/cluster.py status"
 
 
@@ -20,6 +25,37 @@ def why_no_broker(servers: Iterable[str], encrypted: bool = False, ca_file: str 
     if telling:
         return telling[0]
     return f"is the cluster up ({STATUS}), and are bootstrap_servers and bootstrap_servers_ip right?"
+
+
+def login_fault(options: Mapping[str, Any]) -> str | None:
+    """How a broker refuses the login that is in a client's options; None where none refuses it.
+
+    A client of kafka-python 3.0.12 tries again until its time is over, and does not say why: so one connection is made
+    that does.
+    """
+    net = NetworkSelector()
+    manager = KafkaConnectionManager(net, **options)
+
+    async def log_in(broker: str) -> None:
+        await manager.wait_for(manager.get_connection(broker).init_future, LOGIN_SECONDS * 1000)
+
+    try:
+        for broker in manager.cluster.bootstrap_brokers():
+            try:
+                net.run(log_in, broker.node_id)
+            except SaslAuthenticationFailedError:
+                return (
+                    f"refuses the login of {options['sasl_plain_username']}: "
+                    "check kafka_user and kafka_password in .env"
+                )
+            except UnsupportedSaslMechanismError:
+                return f"takes no login by {options['sasl_mechanism']}: set kafka_sasl_mechanism to one that it takes"
+            except (KafkaError, OSError, ValueError):
+                continue
+    finally:
+        manager.close()
+        net.close()
+    return None
 
 
 def advertised_fault(brokers: Iterable[tuple[int, str, int]]) -> str | None:

@@ -5,14 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import (
-    KafkaError,
-    KafkaTimeoutError,
-    SaslAuthenticationFailedError,
-    UnrecognizedBrokerVersion,
-)
+from kafka.errors import KafkaError, KafkaTimeoutError, UnrecognizedBrokerVersion
 
-from kafka_cluster.broker_diagnosis import advertised_fault, why_no_broker
+from kafka_cluster.broker_diagnosis import advertised_fault, login_fault, why_no_broker
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 from kafka_cluster.tls import trusted_cas
@@ -95,14 +90,13 @@ def connect(client: Callable[..., Any], settings: Settings, **options: Any) -> A
     try:
         connected = client(**options)
     except (KafkaTimeoutError, UnrecognizedBrokerVersion):
+        if settings.kafka_security_protocol == "SASL_SSL" and (
+            fault := login_fault(client_options(settings))
+        ):
+            raise UserError(f"Kafka at {servers} {fault}") from None
         encrypted = settings.kafka_security_protocol != "PLAINTEXT"
         why = why_no_broker(settings.bootstrap_servers, encrypted, settings.kafka_ca_file)
         raise UserError(f"no Kafka broker answers at {servers}: {why}") from None
-    except SaslAuthenticationFailedError:
-        raise UserError(
-            f"Kafka at {servers} refuses the login of {settings.kafka_user} by {settings.kafka_sasl_mechanism}: "
-            "check kafka_user, kafka_password and kafka_sasl_mechanism in .env"
-        ) from None
     except KafkaError as error:
         raise UserError(f"can't connect to Kafka at {servers}: {error}") from None
     if fault := advertised_fault(advertised(connected)):

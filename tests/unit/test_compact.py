@@ -120,8 +120,7 @@ def test_the_audit_says_what_was_dropped_and_still_agrees() -> None:
         "tweets", records=9, kept_from="2026-11-02", dropped_from_elasticsearch=3, dropped_from_hdfs=4
     )
     assert report.exit_code == 0
-    told = "older than 2026-11-02: of what the topic still has, 3 tweets are not in Elasticsearch and 4 lines not"
-    assert told in str(report)
+    assert "of what the topic still has, 3 tweets are not in Elasticsearch and 4 lines" in str(report)
     assert "retain" not in str(Report("tweets"))
     report.missing_in_hdfs.append("0:7")
     assert report.exit_code == 1
