@@ -53,9 +53,9 @@ def python_of(name: str) -> Path:
 
 
 def jars(coordinates: str) -> str:
-    """A class path from Maven Central."""
+    """A class path from Maven Central; `downloads.sha256` knows the servers' jars only."""
     try:
-        return downloads.class_path(coordinates)
+        return os.pathsep.join(map(str, downloads.jars(coordinates)))
     except UserError as error:
         raise NotInstalled(str(error)) from None
 
