@@ -207,7 +207,7 @@ def test_of_two_runs_at_once_the_later_does_the_work_of_both(
 
     with pytest.MonkeyPatch.context() as monkey:
         monkey.setattr(forgetting, "ArchiveRewrite", Overtaken)
-        with pytest.raises(UserError, match="another run of archive.py has begun, and ended this forget"):
+        with pytest.raises(UserError, match="has begun, and ended this forget"):
             in_this_process(pipeline, [first["id"]], [])
     assert [done.emptied for done in later] == [2]
     after = archived(pipeline)
