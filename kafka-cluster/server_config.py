@@ -52,11 +52,14 @@ def server_config(
 ) -> ServerConfig:
     """The process form of a service: loopback for every name, ports shifted, container paths below `home`."""
     folders = {path: f"{home}/{volume}" for path, volume in service.volumes.items()}
-    environment = {
-        key: _local(value, names, offset, folders) if key not in port_keys else str(int(value) + offset)
-        for key, value in service.environment.items()
-        if not key.endswith("PASSWORD")
-    }
+
+    def here(key: str, value: str) -> str:
+        if key in port_keys:
+            return str(int(value) + offset)
+        # a password is left alone, whatever it looks like
+        return value if key.endswith("PASSWORD") else _local(value, names, offset, folders)
+
+    environment = {key: here(key, value) for key, value in service.environment.items()}
     ports = tuple(port + offset for port in service.ports)
     if service.name == "zookeeper":
         return _zookeeper(service, environment, ports, folders)
