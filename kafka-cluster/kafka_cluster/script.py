@@ -140,7 +140,7 @@ def set_up_logging(log_format: str = "text", verbose: bool = False) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines() if log_format == "json" else formatter)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    for library in ("kafka", "elastic_transport", "elasticsearch", "hdfs", "urllib3"):
+    for library in ("kafka", "elastic_transport", "elasticsearch", "hdfs", "urllib3", "fontTools"):
         logging.getLogger(library).setLevel(logging.INFO if verbose else logging.CRITICAL)
     if log_format == "json":
         logging.captureWarnings(True)
