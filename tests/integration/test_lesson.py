@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from kafka_cluster.script import ROOT
+from kafka_cluster.settings import ELASTICSEARCH_USERS
 
 pytestmark = pytest.mark.long
 
@@ -42,7 +43,12 @@ def test_the_twin_has_the_same_commands_and_output() -> None:
 def test_each_command_prints_what_the_lesson_says(cluster: Any, tmp_path: Path) -> None:
     offset = cluster.native.offset
     (tmp_path / ".env").write_text(f"elasticsearch_password = {cluster.env['elasticsearch_password']}\n")
-    env = os.environ | cluster.env | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    names = {
+        "elasticsearch_alias": "tweets",
+        "events_index": "pipeline-events",
+    }  # those of a newcomer, as elastic
+    env = os.environ | cluster.env | names | dict.fromkeys(ELASTICSEARCH_USERS.values(), "")
+    env["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     shell = ""
     for command, wanted in steps(LESSON):
         here = command.replace(" .env)", f" {tmp_path}/.env)").replace(":9200/", f":{9200 + offset}/")
