@@ -91,7 +91,7 @@ with days that are over is closed, as when a consumer comes or goes, and merged 
 rhythm. Consumers, audits and rebuilds go on meanwhile. It may be killed and repeated.
 
 Another program that reads the files directly, such as Spark, may meet a file that vanishes, or for a moment see both
-the old and the new ones: see docs/reading-the-archive.md.
+the old and the new ones: drop what has the same topic, partition and offset.
 """
 
 RETAIN_HELP = """\
