@@ -7,7 +7,7 @@ from typing import Any
 
 from findings import Check, Finding, Patient, clock, fault, ok, warning
 from http_answers import ask, body_of
-from kafka_cluster.elasticsearch_options import login_cure, login_name, require_login
+from kafka_cluster.elasticsearch_options import HttpLogin, kibana_login, login_cure, login_name, require_login
 from kafka_cluster.reachable import no_answer, require_elasticsearch
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
@@ -90,7 +90,9 @@ def kibana(patient: Patient) -> Iterator[Finding]:
     """Whether Kibana, where there is one, is of Elasticsearch's version."""
     settings = patient.settings
     try:
-        answer = ask(f"{settings.kibana_url}/api/status", settings.elasticsearch_ca_file, **_login(settings))
+        answer = ask(
+            f"{settings.kibana_url}/api/status", settings.elasticsearch_ca_file, auth=kibana_login(settings)
+        )
     except UserError as error:
         if "kibana_url" in patient.cluster.environment():
             raise no_answer(settings.kibana_url, "Kibana", "kibana_url", str(error)) from None
@@ -125,7 +127,9 @@ def _get(settings: Settings, path: str) -> dict[str, Any]:
     require_login(settings)
     require_elasticsearch(settings)
     try:
-        answer = ask(settings.elasticsearch_url + path, settings.elasticsearch_ca_file, **_login(settings))
+        answer = ask(
+            settings.elasticsearch_url + path, settings.elasticsearch_ca_file, auth=HttpLogin(settings)
+        )
     except UserError as error:
         url = settings.elasticsearch_url
         raise no_answer(url, "Elasticsearch", "elasticsearch_url", str(error)) from None
@@ -139,12 +143,6 @@ def _get(settings: Settings, path: str) -> dict[str, Any]:
             f"{login_name(settings)} may not look at Elasticsearch's state: give it the privilege monitor"
         )
     return body_of(answer, "Elasticsearch")
-
-
-def _login(settings: Settings) -> dict[str, Any]:
-    if settings.elasticsearch_api_key:
-        return {"headers": {"Authorization": f"ApiKey {settings.elasticsearch_api_key}"}}
-    return {"auth": settings.login()}
 
 
 ELASTICSEARCH = Check("Elasticsearch", elasticsearch, (Check("indices", indices), Check("Kibana", kibana)))

@@ -1,6 +1,5 @@
 """One look at the topic and its groups, for those who look again and again, also while brokers die and come back."""
 
-import socket
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ from kafka.admin import KafkaAdminClient, OffsetSpec
 from kafka.errors import KafkaConnectionError, KafkaError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
-from kafka_cluster.groups import Offsets, committed_offsets, lag
+from kafka_cluster.broker_diagnosis import unreachable
+from kafka_cluster.groups import Offsets, committed_offsets, lag, offsets
 from kafka_cluster.kafka_options import client_options, connect
 from kafka_cluster.settings import Settings
 from kafka_cluster.topics import MissingTopic
@@ -115,10 +115,9 @@ class Observer:
             if partition["leader_id"] in answering
         ]
         try:
-            found = admin.list_partition_offsets(dict.fromkeys(led, OffsetSpec.LATEST), timeout_ms=REQUEST_MS)
+            self._ends |= offsets(admin, led, OffsetSpec.LATEST)
         except KafkaError:  # one has died just now
             return
-        self._ends |= {tp: value.offset for tp, value in found.items()}
 
     def _lag(self, admin: KafkaAdminClient, group: str) -> int | None:
         try:
@@ -139,18 +138,12 @@ class Observer:
 def answering(brokers: Iterable[dict[str, Any]]) -> frozenset[int]:
     """The ids of brokers that take a connection at the address that they advertise."""
     return frozenset(
-        broker["broker_id"] for broker in brokers if _takes_connections(broker["host"], broker["port"])
+        broker["broker_id"]
+        for broker in brokers
+        if unreachable(broker["host"], broker["port"], PROBE_SECONDS) is None
     )
 
 
 def lag_text(lag: int | None) -> str:
     """For people."""
     return "?" if lag is None else f"{lag:,}"
-
-
-def _takes_connections(host: str, port: int) -> bool:
-    try:
-        socket.create_connection((host, port), timeout=PROBE_SECONDS).close()
-    except OSError:
-        return False
-    return True

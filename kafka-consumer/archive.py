@@ -150,7 +150,7 @@ def forget(args: argparse.Namespace, settings: Settings) -> str:
 
 def compact(args: argparse.Namespace, settings: Settings) -> str:
     require_hdfs(settings)
-    return str(ArchiveCompact(settings, hdfs_client(settings)).run(args.dry_run))
+    return str(ArchiveCompact(settings, HdfsClient(settings)).run(args.dry_run))
 
 
 def retain(args: argparse.Namespace, settings: Settings) -> str:
@@ -158,7 +158,7 @@ def retain(args: argparse.Namespace, settings: Settings) -> str:
     require_hdfs(settings)
     client = connect_elasticsearch(settings, OPERATOR)
     try:
-        run = ArchiveRetain(settings, hdfs_client(settings), before)
+        run = ArchiveRetain(settings, HdfsClient(settings), before)
         documents = ElasticsearchForget(client, settings.elasticsearch_alias)
         old = run.look()
         old.documents = documents.count_written_before(before)
@@ -182,10 +182,6 @@ def confirm(yes: bool) -> None:
     print("drop it for good? type yes: ", end="", flush=True)
     if sys.stdin.readline().strip() != "yes":
         raise UserError("nothing was dropped")
-
-
-def hdfs_client(settings: Settings) -> HdfsClient:
-    return HdfsClient(settings)
 
 
 def read_file(name: str) -> list[str]:

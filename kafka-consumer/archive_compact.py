@@ -10,17 +10,8 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from functools import partial
 
-from archive_reader import (
-    LISTINGS,
-    Moved,
-    Piece,
-    epoch_folders,
-    lines,
-    partitions_of,
-    pieces_in,
-    topic_folders,
-)
-from archive_run import COMPACT, ArchiveRun, chunks
+from archive_reader import Piece, epoch_folders, lines, listed_again, pieces_in
+from archive_run import COMPACT, ArchiveRun
 from hdfs_archive import OPEN, Epoch, Merged, piece_name
 from hdfs_client import HdfsClient, NotYes, persistently
 from kafka_cluster.settings import Settings
@@ -109,10 +100,8 @@ class ArchiveCompact(ArchiveRun):
         return done
 
     def _all(self, done: Compacted) -> None:
-        folders = topic_folders(self._client, self._settings.hdfs_root, self._settings.topic)
-        for id_, folder in folders.items():
-            for partition in partitions_of(self._client, folder):
-                self._partition(id_, folder, partition, done)
+        for id_, folder, partition in self.partitions():
+            self._partition(id_, folder, partition, done)
 
     def _partition(self, topic_id: str, folder: str, partition: int, done: Compacted) -> None:
         path = f"{folder}/partition={partition}"
@@ -149,12 +138,8 @@ class ArchiveCompact(ArchiveRun):
         self._client.move(ready, f"{plan.folder}/{plan.merged.folder}")
 
     def _write(self, pieces: list[Piece]) -> str:
-        path, size = self.aside(), sum(piece.size for piece in pieces)
-        self._client.write(path, data=chunks(self._lines(pieces)), overwrite=False)
-        written = self._client.status(path)["length"]
-        if written != size:
-            raise NotYes(f"{pieces[0].path} and what follows: {written:,} bytes written instead of {size:,}")
-        return path
+        size = sum(piece.size for piece in pieces)
+        return self.write_aside(self._lines(pieces), size, f"{pieces[0].path} with what follows")
 
     def _lines(self, pieces: list[Piece]) -> Iterator[bytes]:
         for piece in pieces:
@@ -162,22 +147,13 @@ class ArchiveCompact(ArchiveRun):
                 yield line + b"\n"
 
 
+@listed_again
 def planned(client: HdfsClient, folder: str) -> Plan | None:
     """What can be merged in a partition's folder: all that is sealed, below the newest epoch that is not empty.
 
     That one is left, since the next owner reads in it where to go on. A merged epoch that is smaller than a block is
     merged again, with what came after it. None where there is nothing.
     """
-    for attempt in range(LISTINGS):
-        try:
-            return _planned(client, folder)
-        except Moved:  # an owner was sealed just now
-            if attempt == LISTINGS - 1:
-                raise
-    raise AssertionError("not reached")
-
-
-def _planned(client: HdfsClient, folder: str) -> Plan | None:
     names = epoch_folders(client.folder(folder))
     held = {name: pieces_in(client, f"{folder}/{name}") for name in names if not name.endswith(OPEN)}
     epochs = {name: epoch for name in held if (epoch := Epoch.parse(name))}

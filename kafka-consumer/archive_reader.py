@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import hdfs
 import orjson
 from requests.exceptions import RequestException
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from forgotten_posts import Forgotten
 from hdfs_archive import OPEN, ArchivedRecord, Epoch, Merged, first_offset, read_line, topic_id_of
@@ -27,6 +28,10 @@ class Moved(UserError):
 
     def __init__(self, path: str) -> None:
         super().__init__(f"{path} was joined, sealed or merged again and again while it was read; try again")
+
+
+listed_again = retry(retry=retry_if_exception_type(Moved), stop=stop_after_attempt(LISTINGS), reraise=True)
+"""For what lists and reads anew as a whole. Raises Moved where the archive does not come to rest."""
 
 
 @dataclass(frozen=True)
@@ -69,21 +74,16 @@ def offsets_in(client: HdfsClient, folder: str, partition: int) -> list[int]:
     return [offset for offset, _ in survey(client, folder, partition, Forgotten())]
 
 
+@listed_again
 def survey(
     client: HdfsClient, folder: str, partition: int, forgotten: Forgotten
 ) -> list[tuple[int, str | None]]:
     """As `offsets_in`, each with "forgotten" where the value is gone, "still there" where it should be."""
-    for attempt in range(LISTINGS):
-        try:
-            return [
-                _offset(piece, line, partition, forgotten)
-                for piece in pieces(client, folder, partition)
-                for line in lines(client, piece)
-            ]
-        except Moved:
-            if attempt == LISTINGS - 1:
-                raise
-    raise AssertionError("not reached")
+    return [
+        _offset(piece, line, partition, forgotten)
+        for piece in pieces(client, folder, partition)
+        for line in lines(client, piece)
+    ]
 
 
 def records(

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
 
-from archive_reader import LISTINGS, Moved, epoch_folders, partitions_of, pieces_in, topic_folders
+from archive_reader import epoch_folders, listed_again, pieces_in
 from archive_run import RETAIN, ArchiveRun
 from hdfs_archive import OPEN, Epoch
 from hdfs_client import HdfsClient, NotYes
@@ -77,7 +77,7 @@ class ArchiveRetain(ArchiveRun):
     def look(self) -> Old:
         """What is old, and what of it can be dropped. Changes nothing."""
         old = Old(self._before)
-        for _, folder, partition in self._partitions():
+        for _, folder, partition in self.partitions():
             self._look_at(f"{folder}/partition={partition}", old, to_be_sealed=True)
         return old
 
@@ -87,7 +87,7 @@ class ArchiveRetain(ArchiveRun):
             # first, so that no audit takes for lost what a run that is killed has dropped
             note(self._client, self._settings, self._before)
             dropped = Old(self._before)
-            for id_, folder, partition in self._partitions():
+            for id_, folder, partition in self.partitions():
                 path = f"{folder}/partition={partition}"
                 if self.open_epoch_holds(path, self._before):
                     self.seal(id_, folder, partition)
@@ -99,32 +99,17 @@ class ArchiveRetain(ArchiveRun):
                 raise NotYes("what was merged meanwhile may hold old days")
         return dropped
 
-    def _partitions(self) -> list[tuple[str, str, int]]:
-        folders = topic_folders(self._client, self._settings.hdfs_root, self._settings.topic)
-        return [
-            (id_, folder, partition)
-            for id_, folder in folders.items()
-            for partition in partitions_of(self._client, folder)
-        ]
-
     def _look_at(self, folder: str, old: Old, to_be_sealed: bool) -> None:
         """`to_be_sealed`: take an open epoch that holds old days for sealed, as it is when they are dropped."""
-        for attempt in range(LISTINGS):
-            try:
-                names = epoch_folders(self._client.folder(folder))
-                days = {name: self._days(f"{folder}/{name}") for name in names}
-                break
-            except Moved:  # an owner was sealed just now
-                if attempt == LISTINGS - 1:
-                    raise
+        days = self._days(folder)
         is_open = {
             name
-            for name in names
+            for name in days
             if name.endswith(OPEN) and not (to_be_sealed and any(day < self._before for day in days[name]))
         }
         # what was merged is older than any owner's
-        owners = [name for name in names if name not in is_open and Epoch.parse(name) and days[name]]
-        for name in names:
+        owners = [name for name in days if name not in is_open and Epoch.parse(name) and days[name]]
+        for name in days:
             keep = set(days[name]) if name in is_open else set()
             if name in owners[-1:]:
                 keep = {max(days[name])}
@@ -134,9 +119,12 @@ class ArchiveRetain(ArchiveRun):
                 old.days[day] += sum(days[name][day])
                 old.files += len(days[name][day])
 
-    def _days(self, epoch: str) -> dict[str, list[int]]:
-        """Date -> sizes of its files."""
-        found: dict[str, list[int]] = {}
-        for piece in pieces_in(self._client, epoch):
-            found.setdefault(piece.date, []).append(piece.size)
-        return found
+    @listed_again
+    def _days(self, folder: str) -> dict[str, dict[str, list[int]]]:
+        """Epoch, in order -> date -> sizes of its files."""
+        days: dict[str, dict[str, list[int]]] = {}
+        for name in epoch_folders(self._client.folder(folder)):
+            found = days[name] = {}
+            for piece in pieces_in(self._client, f"{folder}/{name}"):
+                found.setdefault(piece.date, []).append(piece.size)
+        return days

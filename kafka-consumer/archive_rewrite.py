@@ -7,10 +7,10 @@ OVERWRITE puts it in the place of the old one.
 from collections.abc import Iterator
 
 from archive_reader import LISTINGS, Moved, Piece, holding, lines, pieces, record_of
-from archive_run import FORGET, ArchiveRun, chunks
+from archive_run import FORGET, ArchiveRun
 from forgotten_posts import Forgotten
 from hdfs_archive import OPEN, read_line, without_value
-from hdfs_client import HdfsClient, NotYes, persistently
+from hdfs_client import HdfsClient, persistently
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 
@@ -76,12 +76,7 @@ class ArchiveRewrite(ArchiveRun):
         self._client.replace(self.make_ready(staged), piece.path)
 
     def _stage(self, piece: Piece, forgotten: Forgotten) -> str:
-        path = self.aside()
-        self._client.write(path, data=chunks(self._anew(piece, forgotten)), overwrite=False)
-        size = self._client.status(path)["length"]
-        if size != piece.size:
-            raise NotYes(f"{piece.path} was written anew with {size:,} bytes instead of {piece.size:,}")
-        return path
+        return self.write_aside(self._anew(piece, forgotten), piece.size, piece.path)
 
     def _anew(self, piece: Piece, forgotten: Forgotten) -> Iterator[bytes]:
         for written in lines(self._client, piece):

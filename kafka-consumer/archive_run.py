@@ -14,7 +14,7 @@ from types import TracebackType
 from hdfs import HdfsError
 from requests.exceptions import RequestException
 
-from archive_reader import CHUNK_BYTES, epoch_folders, replaced_folders
+from archive_reader import CHUNK_BYTES, epoch_folders, partitions_of, replaced_folders, topic_folders
 from batches import batches
 from hdfs_archive import OPEN
 from hdfs_client import HdfsClient, NotYes
@@ -73,6 +73,25 @@ class ArchiveRun:
             return not self._client.exists(self._run)
         except (HdfsError, RequestException):
             return False
+
+    def partitions(self) -> Iterator[tuple[str, str, int]]:
+        """Topic id, the topic's folder, partition: of each topic that had this name."""
+        folders = topic_folders(self._client, self._settings.hdfs_root, self._settings.topic)
+        for id_, folder in folders.items():
+            for partition in partitions_of(self._client, folder):
+                yield id_, folder, partition
+
+    def write_aside(self, lines: Iterator[bytes], size: int, what: str) -> str:
+        """Write lines, with their ends, into a fresh file; returns its path. Raises NotYes where it has another size.
+
+        `what`: of which file, for the error.
+        """
+        path = self.aside()
+        self._client.write(path, data=chunks(lines), overwrite=False)
+        written = self._client.status(path)["length"]
+        if written != size:
+            raise NotYes(f"{what} was written anew with {written:,} bytes instead of {size:,}")
+        return path
 
     def aside(self) -> str:
         """A fresh name, outside every epoch, for what is being written; a later run may delete it at any time."""

@@ -5,9 +5,8 @@ import time
 from typing import Any
 
 import requests
-from requests.auth import AuthBase, HTTPBasicAuth
 
-from kafka_cluster.elasticsearch_options import login_cure, login_name, require_login
+from kafka_cluster.elasticsearch_options import kibana_login, login_cure, login_name, require_login
 from kafka_cluster.reachable import tls_trouble
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
@@ -24,13 +23,9 @@ class Kibana:
 
     def __init__(self, settings: Settings) -> None:
         require_login(settings)
-        if settings.elasticsearch_api_key and not settings.kibana_url.startswith("https:"):
-            raise UserError(
-                f"elasticsearch_api_key would go to {settings.kibana_url} unencrypted: write https:// in kibana_url"
-            )
         self._url, self._settings = settings.kibana_url, settings
         self._session = requests.Session()
-        self._session.auth = Login(settings)
+        self._session.auth = kibana_login(settings)
         self._session.headers["kbn-xsrf"] = "true"  # Kibana takes no write without it
 
     def wait_until_ready(self, seconds: float) -> None:
@@ -94,20 +89,6 @@ class Kibana:
         except requests.JSONDecodeError:
             return {}
         return body if isinstance(body, dict) else {}
-
-
-class Login(AuthBase):
-    """The same login as Elasticsearch's: Kibana asks it."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._basic = HTTPBasicAuth(settings.elasticsearch_user, settings.elasticsearch_password)
-        self._key = settings.elasticsearch_api_key
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if not self._key:
-            return self._basic(request)
-        request.headers["Authorization"] = f"ApiKey {self._key}"
-        return request
 
 
 def words(body: Json, answer: requests.Response) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
-from elasticsearch_index import connect_elasticsearch
+from elasticsearch_index import connect_elasticsearch, index_template
 from hdfs_client import HdfsClient
 from kafka_cluster.kafka_options import consumer_options, producer_options
 from kafka_cluster.message import timestamp
@@ -150,6 +150,15 @@ class Pipeline:
     def topic_values(self) -> list[bytes]:
         """The values in the topic."""
         return [record.value for record in self.topic_records()]
+
+    def make_refusing_index(self) -> None:
+        """An index whose `lang` is a number: it refuses every tweet that has one."""
+        alias = self.settings.elasticsearch_alias
+        mappings = index_template(self.settings)["template"]["mappings"]
+        mappings["properties"]["lang"] = {"type": "long"}
+        connect_elasticsearch(self.settings).indices.create(
+            index=f"{alias}-000001", mappings=mappings, aliases={alias: {"is_write_index": True}}
+        )
 
     def catch_up(self) -> Report:
         """Run both groups to the topic's present end, then audit."""

@@ -112,9 +112,7 @@ def what_answers(server: str, encrypted: bool = False, ca_file: str = "") -> str
 
 def _tls_answers(host: str, port: int, ca_file: str) -> str | None:
     """None where nothing listens."""
-    try:
-        socket.create_connection((host, port), timeout=PROBE_SECONDS).close()
-    except OSError:
+    if unreachable(host, port):
         return None
     fault = tls_fault(host, port, ca_file, "kafka_ca_file")
     if fault == NO_TLS:
@@ -138,10 +136,10 @@ def _answer(host: str, port: int, question: bytes, seconds: float = PROBE_SECOND
             return b""
 
 
-def unreachable(host: str, port: int) -> str | None:
+def unreachable(host: str, port: int, seconds: float = PROBE_SECONDS) -> str | None:
     """Why nothing accepts connections there; None where something does."""
     try:
-        socket.create_connection((host, port), timeout=PROBE_SECONDS).close()
+        socket.create_connection((host, port), timeout=seconds).close()
     except OSError as error:
         return error.strerror or str(error)
     return None

@@ -3,6 +3,9 @@
 from typing import Any
 from urllib.parse import urlsplit
 
+from requests import PreparedRequest
+from requests.auth import AuthBase, HTTPBasicAuth
+
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 from kafka_cluster.tls import trusted_cas
@@ -22,6 +25,29 @@ def elasticsearch_options(settings: Settings, user: str | None = None) -> dict[s
     if url.scheme == "https":
         options["ca_certs"] = trusted_cas(settings.elasticsearch_ca_file)
     return options
+
+
+class HttpLogin(AuthBase):
+    """The same login for `requests`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._key, self._basic = settings.elasticsearch_api_key, HTTPBasicAuth(*settings.login())
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """The request, with the login in its headers."""
+        if not self._key:
+            return self._basic(request)
+        request.headers["Authorization"] = f"ApiKey {self._key}"
+        return request
+
+
+def kibana_login(settings: Settings) -> HttpLogin:
+    """Kibana asks Elasticsearch. Raises UserError for a key that would go there without TLS."""
+    if settings.elasticsearch_api_key and not settings.kibana_url.startswith("https:"):
+        raise UserError(
+            f"elasticsearch_api_key would go to {settings.kibana_url} unencrypted: write https:// in kibana_url"
+        )
+    return HttpLogin(settings)
 
 
 def require_login(settings: Settings, user: str | None = None) -> None:

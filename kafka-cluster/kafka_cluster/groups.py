@@ -1,6 +1,6 @@
 """How far a consumer group is, asked of the brokers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
@@ -29,16 +29,15 @@ def log_offsets(admin: KafkaAdminClient, topic: str) -> tuple[Offsets, Offsets]:
     """Where the log of each partition starts, and where it ends. Raises KafkaError."""
     found = admin.describe_topics([topic])[0]["partitions"]
     tps = [TopicPartition(topic, partition["partition_index"]) for partition in found]
-    starts, ends = (
-        {
-            tp: offset.offset
-            for tp, offset in admin.list_partition_offsets(
-                dict.fromkeys(tps, spec), timeout_ms=TIMEOUT_MS
-            ).items()
-        }
-        for spec in (OffsetSpec.EARLIEST, OffsetSpec.LATEST)
-    )
-    return starts, ends
+    return offsets(admin, tps, OffsetSpec.EARLIEST), offsets(admin, tps, OffsetSpec.LATEST)
+
+
+def offsets(
+    admin: KafkaAdminClient, tps: Iterable[TopicPartition], spec: OffsetSpec
+) -> dict[TopicPartition, int]:
+    """Where the log of each of these partitions starts or ends, by their leaders. Raises KafkaError."""
+    found = admin.list_partition_offsets(dict.fromkeys(tps, spec), timeout_ms=TIMEOUT_MS)
+    return {tp: each.offset for tp, each in found.items()}
 
 
 def lag(ends: Offsets, committed: Offsets) -> int:

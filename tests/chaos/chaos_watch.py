@@ -9,7 +9,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
 
-from kafka_cluster.groups import Offsets, committed_offsets, lag
+from kafka_cluster.groups import Offsets, committed_offsets, lag, offsets
 from kafka_cluster.kafka_options import client_options, connect, consumer_options
 from kafka_cluster.message import header
 from kafka_cluster.settings import Settings
@@ -101,10 +101,7 @@ class Watch:
         asked_at = time.monotonic()
         partitions = admin.describe_topics([self._settings.topic])[0]["partitions"]
         tps = [TopicPartition(self._settings.topic, found["partition_index"]) for found in partitions]
-        latest = admin.list_partition_offsets(
-            dict.fromkeys(tps, OffsetSpec.LATEST), timeout_ms=KAFKA_TIMEOUT_MS
-        )
-        ends = {tp: found.offset for tp, found in latest.items()}
+        ends = offsets(admin, tps, OffsetSpec.LATEST)
         committed = {name: committed_offsets(admin, group) for name, group in self.groups.items()}
         in_sync = all(len(found["isr_nodes"]) == len(found["replica_nodes"]) for found in partitions)
         return Look(asked_at, ends, committed, in_sync and len(ends) == 6)

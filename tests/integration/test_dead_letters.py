@@ -8,21 +8,11 @@ from kafka.errors import KafkaError
 
 import dead_letter_writer
 from dead_letter_topic import dead_letters
-from elasticsearch_index import connect_elasticsearch, index_template
+from elasticsearch_index import connect_elasticsearch
 from kafka_cluster.kafka_options import producer_options
 from kafka_cluster.message import refused_line_headers
 from pipeline import Pipeline, brokers_away
 from sample import POISON, id_of, tweet_lines
-
-
-def refusing_index(pipeline: Pipeline) -> None:
-    """An index whose `lang` is a number: it refuses every tweet that has one."""
-    alias = pipeline.settings.elasticsearch_alias
-    mappings = index_template(pipeline.settings)["template"]["mappings"]
-    mappings["properties"]["lang"] = {"type": "long"}
-    connect_elasticsearch(pipeline.settings).indices.create(
-        index=f"{alias}-000001", mappings=mappings, aliases={alias: {"is_write_index": True}}
-    )
 
 
 def mend_index(pipeline: Pipeline) -> None:
@@ -34,7 +24,7 @@ def mend_index(pipeline: Pipeline) -> None:
 
 def test_dead_letters_are_replayed_after_a_fix_and_nothing_doubles(pipeline: Pipeline) -> None:
     tweets = tweet_lines(40)
-    refusing_index(pipeline)
+    pipeline.make_refusing_index()
     pipeline.send([*tweets, tweets[3], POISON["no id"]])
     report = pipeline.catch_up()
     assert (report.exit_code, report.dead_letters, report.indexed, report.stored) == (0, 42, 0, 42), report

@@ -20,7 +20,6 @@ from typing import Any
 import pytest
 
 from clusters import PASSWORDS
-from elasticsearch_index import connect_elasticsearch, index_template
 from hdfs_client import HdfsClient
 from kafka_cluster.plain_text import TURNING
 from kafka_cluster.script import ROOT
@@ -72,16 +71,6 @@ def hostile_lines() -> tuple[bytes, bytes]:
     return json.dumps(first).encode(), json.dumps(second).encode()
 
 
-def index_that_refuses(pipeline: Pipeline) -> None:
-    """`lang` is a number in it."""
-    alias = pipeline.settings.elasticsearch_alias
-    mappings = index_template(pipeline.settings)["template"]["mappings"]
-    mappings["properties"]["lang"] = {"type": "long"}
-    connect_elasticsearch(pipeline.settings).indices.create(
-        index=f"{alias}-000001", mappings=mappings, aliases={alias: {"is_write_index": True}}
-    )
-
-
 @pytest.mark.timeout(400)
 @pytest.mark.long
 def test_what_a_tweet_says_steers_no_terminal_log_path_or_page(pipeline: Pipeline) -> None:
@@ -90,7 +79,7 @@ def test_what_a_tweet_says_steers_no_terminal_log_path_or_page(pipeline: Pipelin
     no_tweet, no_id = HOSTILE.replace("\r\n", " ").encode(), json.dumps({"data": {"id": HOSTILE}}).encode()
     lines = [tweet, refused, message, no_tweet, no_id]
     (pipeline.folder / "lines.jsonl").write_bytes(b"\n".join(lines))
-    index_that_refuses(pipeline)
+    pipeline.make_refusing_index()
     said = {}
     for script, *args in (
         ["producer.py", "replay", "lines.jsonl", "--verbose"],
