@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import time
-from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +21,7 @@ from compose_file import Service, load_services
 from env_file import refuse_placeholders
 from kafka_cluster.script import ROOT, UserError, uninterrupted
 from processes import ServerProcess, check_free, is_taken
+from provisioning import UNPRIVILEGED_USER, clean_environment, is_formatted, provision
 from readiness import LAST_CHECKS, is_ready
 from server_config import LOOPBACK, ServerConfig, server_config
 
@@ -32,7 +32,6 @@ MEMORY_NEEDED = 3 << 30  # resident after an hour of load: 2.6 to 2.9 GB
 BROKER_STOP_SECONDS, STOP_SECONDS = 15.0, 8.0
 # These would move servers off loopback; the native way always stays on it.
 DOCKER_ONLY = {"bootstrap_servers_ip", "bootstrap_servers_name", "bind_address"}
-UNPRIVILEGED_USER = "nobody"
 # The highest port, 29093, stays below 32768, from where on Linux gives ports to outgoing connections.
 TEST_OFFSETS = range(1_000, 3_600, 100)
 
@@ -196,7 +195,7 @@ class NativeCluster:
     def _start_and_wait(self, names: list[str], supply: Mapping[str, str]) -> None:
         started = time.monotonic()
         for name in names:
-            self._provision(name, supply)
+            provision(self.configs[name], self.folder / name, supply)
         with uninterrupted(), ThreadPoolExecutor(len(self.processes)) as starters:  # what runs must be known
             list(starters.map(lambda name: self._launch(name, supply), names))
         waiting, restarts = list(names), dict.fromkeys(names, 0)
@@ -219,22 +218,9 @@ class NativeCluster:
                 )
             time.sleep(0.2)
 
-    def _provision(self, name: str, supply: Mapping[str, str]) -> None:
-        config, folder = self.configs[name], self.folder / name
-        (folder / "tmp").mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
-        for path in config.folders:
-            Path(path).mkdir(parents=True, exist_ok=True)
-        if config.password:
-            _provision_elasticsearch(config, folder, supply)
-        for path, text in config.files.items():
-            (folder / path).write_text(text, encoding="utf-8")
-        if config.password and os.geteuid() == 0:
-            _give_away(folder, UNPRIVILEGED_USER)
-
     def _launch(self, name: str, supply: Mapping[str, str]) -> None:
         config, folder, native = self.configs[name], self.folder / name, NATIVE["services"][name]
-        environment = _clean_environment(supply["java"], folder) | dict(config.environment)
+        environment = clean_environment(supply["java"], folder) | dict(config.environment)
         if config.password:
             user = UNPRIVILEGED_USER if os.geteuid() == 0 else None
             environment |= {"ES_PATH_CONF": str(folder / "config"), "ES_TMPDIR": str(folder / "tmp")}
@@ -245,7 +231,7 @@ class NativeCluster:
             f"-Dlog4j.configuration=file:{folder}/log4j.properties",
             "-cp", f"{folder}{os.pathsep}{supply[native['software']]}", native["main"],
         ]  # fmt: skip
-        if name == "namenode" and not any(map(_is_formatted, config.folders)):
+        if name == "namenode" and not any(map(is_formatted, config.folders)):
             with self.processes[name].log.open("ab") as log:
                 subprocess.run(
                     [*java, "-format", "-force", "-nonInteractive"], env=environment, cwd=folder,
@@ -315,63 +301,6 @@ def _supply(software: set[str]) -> dict[str, str]:
             else str(downloads.elasticsearch_home(what["zip"]))
         )
     return supply
-
-
-def _provision_elasticsearch(config: ServerConfig, folder: Path, supply: Mapping[str, str]) -> None:
-    """The configuration folder, its users, and a keystore with the password, which goes in by stdin only."""
-    home, target = Path(supply["elasticsearch"]), folder / "config"
-    target.mkdir(exist_ok=True)
-    for file in ("log4j2.properties", "jvm.options"):
-        # the wheel's Java has no jdk.incubator.vector
-        lines = (home / "config" / file).read_text(encoding="utf-8").splitlines(keepends=True)
-        (target / file).write_text("".join(line for line in lines if "jdk.incubator.vector" not in line))
-    hashed = "".join(f"{user}:{_hashed(password)}\n" for user, password in config.users.items())
-    (target / "users").write_text(hashed, encoding="utf-8")
-    (target / "users_roles").write_text("".join(f"{user}:{user}\n" for user in config.users))
-    mark = target / "keystore.made-for"
-    made_for = hashlib.sha256(f"{folder}{config.password}".encode()).hexdigest()
-    if mark.exists() and mark.read_text() == made_for:
-        return
-    (target / "elasticsearch.keystore").unlink(missing_ok=True)
-    environment = _clean_environment(supply["java"], folder) | {"ES_PATH_CONF": str(target)}
-    tool = f"{home}/bin/elasticsearch-keystore"
-    for command, text in (
-        ([tool, "create"], ""),
-        ([tool, "add", "-x", "bootstrap.password"], config.password),
-    ):
-        done = subprocess.run(
-            command, env=environment, input=text, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise UserError(f"can't make Elasticsearch's keystore: {done.stderr.strip()[-300:]}")
-    mark.write_text(made_for)
-
-
-def _is_formatted(folder: str) -> bool:
-    """True where a NameNode's data begins; one whose formatting was cut short has neither edits nor an image, though
-    perhaps the image's sum, which is written before it."""
-    current = Path(folder, "name", "current")
-    images = [path for path in current.glob("fsimage_*") if path.suffix != ".md5"]
-    return bool(images) or any(current.glob("edits_*"))
-
-
-def _hashed(password: str) -> str:
-    """As `elasticsearch-users` writes it where the algorithm is pbkdf2, without the seconds that each call takes."""
-    salt, rounds = os.urandom(32), 10_000
-    key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, rounds, 32)
-    return f"{{PBKDF2}}{rounds}${b64encode(salt).decode()}${b64encode(key).decode()}"
-
-
-def _give_away(folder: Path, user: str) -> None:
-    for path in [folder, *folder.rglob("*")]:
-        shutil.chown(path, user)
-
-
-def _clean_environment(java: str, home: Path) -> dict[str, str]:
-    """What a server sees of our environment: nothing that could steer it, and no secret."""
-    kept = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
-    ours = {"HOME": str(home), "TMPDIR": str(home / "tmp"), "HADOOP_USER_NAME": "hadoop"}
-    return kept | ours | {"JAVA_HOME": java, "ES_JAVA_HOME": java}
 
 
 @contextlib.contextmanager

@@ -2,22 +2,19 @@
 
 import difflib
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from dotenv.parser import parse_stream
 
+from kafka_cluster import setting_values as parse
 from kafka_cluster.script import ROOT, UserError, refuse_differing_env_files
 from kafka_cluster.setting_rules import contradictions
-from kafka_cluster.tls import tls_context
+from kafka_cluster.setting_values import DEAD_LETTER_SUFFIX
 
 ENV_FILE = ROOT / ".env"
-DEAD_LETTER_SUFFIX = ".dead-letter"
 WRITER, READER, OPERATOR = "tweets_writer", "tweets_reader", "tweets_operator"
 ELASTICSEARCH_USERS = {
     WRITER: "elasticsearch_writer_password",
@@ -27,142 +24,6 @@ ELASTICSEARCH_USERS = {
 """Users of Elasticsearch with the rights that scripts need and no more (docker-compose.yml has their roles), and the
 setting that holds the password of each."""
 _EXTERNAL_PORTS = (9091, 9092, 9093)  # as published in docker-compose.yml
-
-
-def _text(value: str) -> str:
-    return value
-
-
-def _whole_number(value: str) -> int:
-    number = int(value)
-    if number < 1:
-        raise ValueError
-    return number
-
-
-def _not_negative(value: str) -> int:
-    number = int(value)
-    if number < 0:
-        raise ValueError
-    return number
-
-
-def _seconds(value: str) -> float:
-    number = float(value)
-    if not 0 < number < 86_400:
-        raise ValueError
-    return number
-
-
-def _price(value: str) -> float:
-    number = float(value)
-    if not 0 <= number < 1_000:
-        raise ValueError
-    return number
-
-
-def _session(value: str) -> float:
-    number = float(value)
-    if not 6 <= number <= 300:  # what brokers allow, by group.min.session.timeout.ms and ...max...
-        raise ValueError
-    return number
-
-
-def _host(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9a-fA-F:]+", value):
-        raise ValueError
-    return value
-
-
-def _servers(value: str) -> tuple[str, ...]:
-    servers = tuple(server.strip() for server in value.split(",") if server.strip())
-    for server in servers:
-        host, _, port = server.rpartition(":")
-        if not (0 < int(port) < 65536 and _host(host.strip("[]"))):
-            raise ValueError
-    if not servers:
-        raise ValueError
-    return servers
-
-
-def _topic(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9._-]{1,237}", value) or value.startswith(("__", ".")):
-        raise ValueError
-    if value.endswith(DEAD_LETTER_SUFFIX):
-        raise ValueError
-    return value
-
-
-def _index(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,200}", value):
-        raise ValueError
-    return value
-
-
-def _url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-        raise ValueError
-    _ = parts.port  # raises where it is no number
-    return value.rstrip("/")
-
-
-def _urls(value: str) -> str:
-    """One URL, or several of one scheme; they come back separated by commas."""
-    urls = [_url(url.strip()) for url in re.split("[,;]", value)]
-    if len({urlsplit(url).scheme for url in urls}) > 1:
-        raise ValueError
-    return ",".join(urls)
-
-
-def _hosts(value: str) -> tuple[str, ...]:
-    return tuple(_host(host.strip()) for host in value.split(",") if host.strip())
-
-
-def _file(value: str) -> str:
-    path = ROOT / Path(value).expanduser()
-    if not os.access(path, os.R_OK) or not path.is_file():
-        raise ValueError
-    return str(path)
-
-
-def _ca_file(value: str) -> str:
-    path = _file(value)
-    try:
-        tls_context(path)
-    except OSError:
-        raise ValueError from None
-    return path
-
-
-def _path(value: str) -> str:
-    if not re.fullmatch(r"(/[A-Za-z0-9._=-]+)+", value) or "/.." in value:
-        raise ValueError
-    return value
-
-
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def read(value: str) -> str:
-        if value not in choices:
-            raise ValueError
-        return value
-
-    return read
-
-
-def _base_port(value: str) -> int:
-    number = int(value)
-    if not 0 <= number <= 65_533:  # two more are counted from it
-        raise ValueError
-    return number
-
-
-def _time_zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (KeyError, OSError):  # no such zone; a folder of zones, such as Asia
-        raise ValueError from None
-    return value
 
 
 def _setting(default: Any, read: Callable[[str], Any], expected: str, secret: bool = False) -> Any:
@@ -176,76 +37,86 @@ _CA_FILE = "the path of a file with certificates of CAs (PEM)"
 class Settings:
     """Everything that can be set, with its default. `.env.example` explains each one."""
 
-    api_key: str = _setting("", _text, "the key of your X app", secret=True)
-    api_secret: str = _setting("", _text, "the secret of your X app", secret=True)
-    access_token: str = _setting("", _text, "an access token of your X app", secret=True)
-    access_token_secret: str = _setting("", _text, "its secret", secret=True)
+    api_key: str = _setting("", parse.text, "the key of your X app", secret=True)
+    api_secret: str = _setting("", parse.text, "the secret of your X app", secret=True)
+    access_token: str = _setting("", parse.text, "an access token of your X app", secret=True)
+    access_token_secret: str = _setting("", parse.text, "its secret", secret=True)
 
-    rules_file: str = _setting("rules.txt", _text, "the path of a file, from the project's folder")
-    max_posts: int = _setting(1_000, _whole_number, "a whole number from 1")
-    post_price: float = _setting(0.005, _price, "dollars a post, such as 0.005")
-    user_price: float = _setting(0.01, _price, "dollars a user, such as 0.01")
+    rules_file: str = _setting("rules.txt", parse.text, "the path of a file, from the project's folder")
+    max_posts: int = _setting(1_000, parse.whole_number, "a whole number from 1")
+    post_price: float = _setting(0.005, parse.price, "dollars a post, such as 0.005")
+    user_price: float = _setting(0.01, parse.price, "dollars a user, such as 0.01")
 
-    bootstrap_servers_ip: str = _setting("127.0.0.1", _host, "an IP address or a host name")
-    bootstrap_servers_name: str = _setting("", _host, "a host name")
-    bind_address: str = _setting("127.0.0.1", _host, "an IP address of this machine")
-    bootstrap_servers: tuple[str, ...] = _setting((), _servers, "host:port,host:port,...")
+    bootstrap_servers_ip: str = _setting("127.0.0.1", parse.host, "an IP address or a host name")
+    bootstrap_servers_name: str = _setting("", parse.host, "a host name")
+    bind_address: str = _setting("127.0.0.1", parse.host, "an IP address of this machine")
+    bootstrap_servers: tuple[str, ...] = _setting((), parse.servers, "host:port,host:port,...")
     topic: str = _setting(
-        "tweets", _topic, f"letters, digits, . _ -, not starting with __ or ending in {DEAD_LETTER_SUFFIX}"
+        "tweets",
+        parse.topic,
+        f"letters, digits, . _ -, not starting with __ or ending in {DEAD_LETTER_SUFFIX}",
     )
-    auto_offset_reset: str = _setting("earliest", _one_of("earliest", "latest"), "earliest or latest")
-    elasticsearch_group: str = _setting("tweets-elasticsearch", _topic, "a group id: letters, digits, . _ -")
-    hdfs_group: str = _setting("tweets-hdfs", _topic, "a group id: letters, digits, . _ -")
+    auto_offset_reset: str = _setting("earliest", parse.one_of("earliest", "latest"), "earliest or latest")
+    elasticsearch_group: str = _setting(
+        "tweets-elasticsearch", parse.topic, "a group id: letters, digits, . _ -"
+    )
+    hdfs_group: str = _setting("tweets-hdfs", parse.topic, "a group id: letters, digits, . _ -")
 
     kafka_security_protocol: str = _setting(
-        "PLAINTEXT", _one_of("PLAINTEXT", "SSL", "SASL_SSL"),
+        "PLAINTEXT", parse.one_of("PLAINTEXT", "SSL", "SASL_SSL"),
         "PLAINTEXT, SSL or SASL_SSL (SASL_PLAINTEXT would show the network every tweet: let the brokers speak TLS)",
     )  # fmt: skip
     kafka_sasl_mechanism: str = _setting(
-        "SCRAM-SHA-512", _one_of("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"),
+        "SCRAM-SHA-512", parse.one_of("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"),
         "SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN",
     )  # fmt: skip
-    kafka_user: str = _setting("", _text, "a user name")
-    kafka_password: str = _setting("", _text, "its password", secret=True)
-    kafka_ca_file: str = _setting("", _ca_file, _CA_FILE)
-    kafka_certificate_file: str = _setting("", _file, "the path of a file that can be read")
-    kafka_key_file: str = _setting("", _file, "the path of a file that can be read")
+    kafka_user: str = _setting("", parse.text, "a user name")
+    kafka_password: str = _setting("", parse.text, "its password", secret=True)
+    kafka_ca_file: str = _setting("", parse.ca_file, _CA_FILE)
+    kafka_certificate_file: str = _setting("", parse.file, "the path of a file that can be read")
+    kafka_key_file: str = _setting("", parse.file, "the path of a file that can be read")
 
-    session_timeout_seconds: float = _setting(10.0, _session, "seconds from 6 to 300")
+    session_timeout_seconds: float = _setting(10.0, parse.session, "seconds from 6 to 300")
 
-    spill_folder: str = _setting("spill", _text, "the path of a folder, from the project's folder")
-    spill_bytes: int = _setting(1 << 30, _whole_number, "bytes, a whole number")
+    spill_folder: str = _setting("spill", parse.text, "the path of a folder, from the project's folder")
+    spill_bytes: int = _setting(1 << 30, parse.whole_number, "bytes, a whole number")
 
     elasticsearch_url: str = _setting(
-        "", _url, "http://host:port, with user and password in settings of their own"
+        "", parse.url, "http://host:port, with user and password in settings of their own"
     )
-    elasticsearch_user: str = _setting("elastic", _text, "a user name")
-    elasticsearch_password: str = _setting("", _text, "its password", secret=True)
-    elasticsearch_writer_password: str = _setting("", _text, f"the password of {WRITER}", secret=True)
-    elasticsearch_reader_password: str = _setting("", _text, f"the password of {READER}", secret=True)
-    elasticsearch_operator_password: str = _setting("", _text, f"the password of {OPERATOR}", secret=True)
-    elasticsearch_api_key: str = _setting("", _text, "an API key, as Kibana shows it encoded", secret=True)
-    elasticsearch_ca_file: str = _setting("", _ca_file, _CA_FILE)
-    elasticsearch_alias: str = _setting("tweets", _index, "small letters, digits, . _ -")
-    elasticsearch_shards: int = _setting(1, _whole_number, "a whole number from 1")
-    elasticsearch_replicas: int = _setting(0, _not_negative, "a whole number from 0")
-    events_index: str = _setting("pipeline-events", _index, "small letters, digits, . _ -")
+    elasticsearch_user: str = _setting("elastic", parse.text, "a user name")
+    elasticsearch_password: str = _setting("", parse.text, "its password", secret=True)
+    elasticsearch_writer_password: str = _setting("", parse.text, f"the password of {WRITER}", secret=True)
+    elasticsearch_reader_password: str = _setting("", parse.text, f"the password of {READER}", secret=True)
+    elasticsearch_operator_password: str = _setting(
+        "", parse.text, f"the password of {OPERATOR}", secret=True
+    )
+    elasticsearch_api_key: str = _setting(
+        "", parse.text, "an API key, as Kibana shows it encoded", secret=True
+    )
+    elasticsearch_ca_file: str = _setting("", parse.ca_file, _CA_FILE)
+    elasticsearch_alias: str = _setting("tweets", parse.index, "small letters, digits, . _ -")
+    elasticsearch_shards: int = _setting(1, parse.whole_number, "a whole number from 1")
+    elasticsearch_replicas: int = _setting(0, parse.not_negative, "a whole number from 0")
+    events_index: str = _setting("pipeline-events", parse.index, "small letters, digits, . _ -")
 
-    kibana_url: str = _setting("http://127.0.0.1:5601", _url, "http://host:port")
-    time_zone: str = _setting("UTC", _time_zone, "a name such as Asia/Seoul or Europe/Berlin")
+    kibana_url: str = _setting("http://127.0.0.1:5601", parse.url, "http://host:port")
+    time_zone: str = _setting("UTC", parse.time_zone, "a name such as Asia/Seoul or Europe/Berlin")
 
     webhdfs_url: str = _setting(
-        "", _urls, "http://host:port; several NameNodes separated by commas, all http or all https"
+        "", parse.urls, "http://host:port; several NameNodes separated by commas, all http or all https"
     )
-    webhdfs_ca_file: str = _setting("", _ca_file, _CA_FILE)
-    webhdfs_datanodes: tuple[str, ...] = _setting((), _hosts, "host names, or domains such as .hdfs.example")
-    hdfs_user: str = _setting("hadoop", _text, "a user name")
-    hdfs_root: str = _setting("/tweets", _path, "an absolute path such as /tweets")
-    hdfs_flush_seconds: float = _setting(30.0, _seconds, "seconds, above 0")
-    hdfs_flush_bytes: int = _setting(16 << 20, _whole_number, "bytes, a whole number")
+    webhdfs_ca_file: str = _setting("", parse.ca_file, _CA_FILE)
+    webhdfs_datanodes: tuple[str, ...] = _setting(
+        (), parse.hosts, "host names, or domains such as .hdfs.example"
+    )
+    hdfs_user: str = _setting("hadoop", parse.text, "a user name")
+    hdfs_root: str = _setting("/tweets", parse.path, "an absolute path such as /tweets")
+    hdfs_flush_seconds: float = _setting(30.0, parse.seconds, "seconds, above 0")
+    hdfs_flush_bytes: int = _setting(16 << 20, parse.whole_number, "bytes, a whole number")
 
-    log_format: str = _setting("text", _one_of("text", "json"), "text or json")
-    metrics_port: int = _setting(0, _base_port, "a port up to 65533, or 0 for none")
+    log_format: str = _setting("text", parse.one_of("text", "json"), "text or json")
+    metrics_port: int = _setting(0, parse.base_port, "a port up to 65533, or 0 for none")
 
     def __post_init__(self) -> None:
         brokers = self.bootstrap_servers_name or self.bootstrap_servers_ip
