@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from random import Random
 
@@ -93,6 +93,7 @@ class Load:
         self.promised: set[bytes] = set()
         self.refused = 0
         self.feeding: Process | None = None
+        self._files = count()
         self._lines = TweetGenerator(seed, LONG_AGO, redelivered=0).lines(LONG_AGO, rate)
         seeds = iter(range(seed, 1 << 30))
         self.stream = Crew(
@@ -121,6 +122,7 @@ class Load:
 
     def end(self) -> None:
         """Everything leaves; then a last run of the stream sends what still waits on disk."""
+        assert all(thread.is_alive() for thread in self._threads), "the load has ended by itself"
         self._stopping.set()
         if self.feeding:
             self.feeding.terminate()  # it says how many lines it has read, and waits for their acknowledgement
@@ -157,16 +159,16 @@ class Load:
 
     # replayed lines
 
-    def next_lines(self, count: int) -> list[bytes]:
-        """Tweets that nobody has sent before."""
+    def next_lines(self, number: int) -> list[bytes]:
+        """So many tweets that nobody has sent before."""
         with self._lock:
-            return list(islice(self._lines, count))
+            return list(islice(self._lines, number))
 
     def replay(self, lines: list[bytes], *options: str, feeding: bool = False, **env: str) -> None:
         """Send lines with `producer.py replay` until it says that all are acknowledged, or the run ends."""
         with self._lock:
-            file = self.pipeline.folder / f"replay-{len(self.pipeline.processes)}.jsonl"
-            file.write_bytes(b"\n".join(lines) + b"\n")
+            file = self.pipeline.folder / f"replay-{next(self._files)}.jsonl"  # several threads replay
+        file.write_bytes(b"\n".join(lines) + b"\n")
         while True:
             process = self.start("producer.py", "replay", str(file), *options, **env)
             self.feeding = process if feeding else self.feeding
