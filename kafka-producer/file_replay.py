@@ -4,11 +4,11 @@ import gzip
 import sys
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import orjson
+from msgspec import Struct
 
 from kafka_cluster.script import UserError
 
@@ -18,8 +18,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 BOM = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, gc=False):
     """A line without its end; `size` is its whole length in bytes, of which `content` may hold less.
 
     `source`: where it came from, if not from where the others did.

@@ -3,8 +3,7 @@
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Protocol
@@ -83,7 +82,10 @@ class StopReading(Exception):
 
 
 class Stopper:
-    """Turns SIGINT and SIGTERM into the end of the loop: at once while waiting, else after the line at hand."""
+    """Turns SIGINT and SIGTERM into the end of the loop: at once while waiting, else after the line at hand.
+
+    A context, around whatever may block and holds nothing: reading a line, sleeping.
+    """
 
     def __init__(self) -> None:
         self.asked = False
@@ -96,16 +98,14 @@ class Stopper:
             self._waiting = False
             raise StopReading
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Around whatever may block and holds nothing: reading a line, sleeping."""
+    def __enter__(self) -> None:
         self._waiting = True
-        try:
-            if self.asked:
-                raise StopReading
-            yield
-        finally:
+        if self.asked:
             self._waiting = False
+            raise StopReading
+
+    def __exit__(self, *_: object) -> None:
+        self._waiting = False
 
 
 class Ingest:
@@ -135,8 +135,9 @@ class Ingest:
         reader, started, counts = iter(lines), time.monotonic(), self.counts
         try:
             while (limit is None or counts.read < limit) and (room is None or room() > 0):
-                self._wait_for_room()
-                with self._stopper.waiting():
+                if not self._writer.has_room:
+                    self._wait_for_room()
+                with self._stopper:
                     if rate:
                         time.sleep(max(0.0, started + counts.read / rate - time.monotonic()))
                     line = next(reader)
@@ -155,7 +156,7 @@ class Ingest:
         while not self._writer.has_room:
             self._writer.tend()
             self._progress.show(self.counts)
-            with self._stopper.waiting():
+            with self._stopper:
                 time.sleep(ROOM_SECONDS)
 
     def send(self, line: Line) -> None:

@@ -124,7 +124,7 @@ class SearchPoll:
         while time.monotonic() < until:
             self._writer.tend()
             self._show()
-            with self._stopper.waiting():
+            with self._stopper:
                 time.sleep(min(1.0, max(0.0, until - time.monotonic())))
 
     def _show(self) -> None:

@@ -9,9 +9,10 @@ from itertools import islice
 
 from kafka.errors import KafkaError
 
+from batching_producer import BatchingProducer
 from file_replay import open_lines, read_lines
 from ingest import Counts, Ingest, Stopper
-from kafka_cluster.kafka_options import Producer, connect
+from kafka_cluster.kafka_options import connect
 from kafka_cluster.metrics import wants_metrics
 from kafka_cluster.pipeline_events import CLOSE_SECONDS
 from kafka_cluster.script import UserError
@@ -73,7 +74,7 @@ def open_writer(settings: Settings) -> KafkaWriter:
     for warning in ensure_topics(settings):
         log.warning("%s", warning)
     try:
-        return KafkaWriter(settings, lambda **options: connect(Producer, settings, **options))
+        return KafkaWriter(settings, lambda **options: connect(BatchingProducer, settings, **options))
     except KafkaError as error:  # the brokers stopped answering just now
         servers = ",".join(settings.bootstrap_servers)
         raise UserError(f"Kafka at {servers} does not get ready: {error}") from None

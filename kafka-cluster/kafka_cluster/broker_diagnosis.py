@@ -1,6 +1,7 @@
 """Why a Kafka client gets nowhere, found out by asking the addresses: one line with the cause and the cure."""
 
 import socket
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,7 +12,8 @@ from kafka.net.selector import NetworkSelector
 
 from kafka_cluster.tls import NO_TLS, speaks_tls, tls_fault
 
-PROBE_SECONDS, LOGIN_SECONDS = 1.0, 5.0
+PROBE_SECONDS = 1.0
+LOGIN_TRIES, LOGIN_SECONDS, LOGIN_PAUSE_SECONDS = 3, 20.0, 0.2
 STATUS = "python3 kafka-cluster/cluster.py status"
 
 
@@ -28,10 +30,10 @@ def why_no_broker(servers: Iterable[str], encrypted: bool = False, ca_file: str 
 
 
 def login_fault(options: Mapping[str, Any]) -> str | None:
-    """How a broker refuses the login that is in a client's options; None where none refuses it.
+    """How a broker refuses the login that is in a client's options; None where none says so within 20 s.
 
-    A client of kafka-python 3.0.12 tries again until its time is over, and does not say why: so one connection is made
-    that does.
+    A client of kafka-python 3.0.12 tries again until its time is over, and does not say why: so connections are made
+    that do; several, because a broker that refuses closes the connection, and its answer may be lost with it.
     """
     net = NetworkSelector()
     manager = KafkaConnectionManager(net, **options)
@@ -39,10 +41,14 @@ def login_fault(options: Mapping[str, Any]) -> str | None:
     async def log_in(broker: str) -> None:
         await manager.wait_for(manager.get_connection(broker).init_future, LOGIN_SECONDS * 1000)
 
+    deadline = time.monotonic() + LOGIN_SECONDS
     try:
-        for broker in manager.cluster.bootstrap_brokers():
+        for broker in [broker.node_id for broker in manager.cluster.bootstrap_brokers()] * LOGIN_TRIES:
+            if time.monotonic() > deadline:
+                break
             try:
-                net.run(log_in, broker.node_id)
+                net.run(log_in, broker)
+                break
             except SaslAuthenticationFailedError:
                 return (
                     f"refuses the login of {options['sasl_plain_username']}: "
@@ -50,8 +56,8 @@ def login_fault(options: Mapping[str, Any]) -> str | None:
                 )
             except UnsupportedSaslMechanismError:
                 return f"takes no login by {options['sasl_mechanism']}: set kafka_sasl_mechanism to one that it takes"
-            except (KafkaError, OSError, ValueError):
-                continue
+            except (KafkaError, OSError, ValueError):  # it is slow, away, or of another kind
+                time.sleep(LOGIN_PAUSE_SECONDS)
     finally:
         manager.close()
         net.close()

@@ -1,8 +1,10 @@
 """The shape of a record in the topic: key, value and headers, and those of a dead letter."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import orjson
 
@@ -21,7 +23,7 @@ class ControlMessage(NotATweet):
     """An object without `data`: what X says about the stream itself, never a record."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class TweetRecord:
     """A record to be sent: the key is the tweet's id, the value the line as X sent it, unchanged bytes.
 
@@ -89,10 +91,12 @@ def is_tweet_id(value: object) -> bool:
 
 def timestamp(moment: datetime | None = None) -> str:
     """ISO 8601, UTC, with milliseconds, as X writes `created_at`; now, if no moment is given."""
-    moment = (moment or datetime.now(UTC)).astimezone(UTC)
-    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    if moment is None:
+        return timestamp_of(time.time_ns() // 1_000_000)
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
+@lru_cache(maxsize=1)  # many tweets have the same
 def timestamp_of(milliseconds: int) -> str:
     """The same for a record's timestamp."""
     return timestamp(datetime.fromtimestamp(milliseconds / 1000, UTC))

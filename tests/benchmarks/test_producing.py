@@ -6,6 +6,7 @@ topic holds.
 
 import sys
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from kafka_cluster.script import ROOT
 from test_limits import kafka_tool
 
 LONGEST_SECONDS = 300.0
+PAYLOADS = 10_000
 SETTINGS = (
     "acks=all",
     "enable.idempotence=true",
@@ -33,10 +35,15 @@ Command = Callable[[Stage, Path, str], list[str]]
 
 
 def _kafka(stage: Stage, file: Path, topic: str) -> list[str]:
+    folder = stage.folder / topic
+    folder.mkdir()
+    payloads = folder / "payloads.jsonl"  # it draws from them, and holds them all in its memory, twice
+    with file.open("rb") as lines:
+        payloads.write_bytes(b"".join(islice(lines, PAYLOADS)))
     servers = ",".join(stage.settings.bootstrap_servers)
     return [
-        *kafka_tool(stage.folder / topic, "org.apache.kafka.tools.ProducerPerformance"),
-        "--topic", topic, "--num-records", str(RECORDS), "--throughput", "-1", "--payload-file", str(file),
+        *kafka_tool(folder, "org.apache.kafka.tools.ProducerPerformance"),
+        "--topic", topic, "--num-records", str(RECORDS), "--throughput", "-1", "--payload-file", str(payloads),
         "--producer-props", f"bootstrap.servers={servers}", *SETTINGS,
     ]  # fmt: skip
 

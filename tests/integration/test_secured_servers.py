@@ -89,9 +89,6 @@ def test_a_certificate_of_the_client_is_a_login_too(pipeline: Pipeline, servers:
     refused(pipeline.run(*REPLAY, **mutual), "no Kafka broker answers", "or a client's certificate")
 
 
-@pytest.mark.xfail(
-    reason="a real broker's refusal is not recognised: the line tells of what the login may lack only"
-)
 def test_a_refused_login_is_said_to_be_one(pipeline: Pipeline) -> None:
     mistakes = [
         ({"kafka_password": "wrong"}, "refuses the login of tweets: check kafka_user and kafka_password in .env"),

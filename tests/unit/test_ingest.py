@@ -84,7 +84,7 @@ def test_asked_to_end_while_waiting_it_ends_at_once_and_never_within_a_line() ->
     ingest = Ingest(SETTINGS, kept, "replay", stopper, Progress(out=io.StringIO()))
     ingest.run([Line(1, tweet_lines(1)[0], 9)])
     assert (kept.values, ingest.counts.read) == ([], 0)
-    with pytest.raises(StopReading), stopper.waiting():
+    with pytest.raises(StopReading), stopper:
         pass
 
 

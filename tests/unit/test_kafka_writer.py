@@ -6,44 +6,31 @@ from typing import Any
 import pytest
 from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
+from batching_producer import Settled
 from kafka_cluster.message import MAX_RECORD_BYTES
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 from kafka_writer import KafkaWriter, Outgoing
 
 
-class Future:
-    """A future that the test resolves."""
-
-    def __init__(self) -> None:
-        self.callbacks: list[Callable] = []
-        self.errbacks: list[Callable] = []
-
-    def add_callback(self, call: Callable) -> None:
-        self.callbacks.append(call)
-
-    def add_errback(self, call: Callable) -> None:
-        self.errbacks.append(call)
-
-
 class Producer:
-    """Stands in for KafkaProducer; `behave` says what happens to a value: ack, fail, hang, raise."""
+    """Stands in for BatchingProducer; `behave` says what happens to a value: ack, fail, hang, raise."""
 
     made: list["Producer"]
     behave: Callable[["Producer", bytes], str]
+    settled: Settled
 
     def __init__(self, **_: Any) -> None:
         type(self).made.append(self)
         self.sent: list[bytes] = []
 
-    def send(self, topic: str, value: bytes, key: bytes | None, headers: Any) -> Future:
+    def append(self, topic: str, value: bytes, key: bytes | None, headers: Any, number: int) -> None:
         self.sent.append(value)
-        how, future = type(self).behave(self, value), Future()
+        how = type(self).behave(self, value)
         if how == "raise":
             raise KafkaTimeoutError("no metadata")
-        future.add_callback = lambda call: call(None) if how == "ack" else None  # type: ignore[method-assign]
-        future.add_errback = lambda call: call(MessageSizeTooLargeError()) if how == "fail" else None  # type: ignore[method-assign]
-        return future
+        if how != "hang":
+            self.settled([number], MessageSizeTooLargeError() if how == "fail" else None)
 
     def partitions_for(self, topic: str) -> set[int]:
         return {0}
