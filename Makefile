@@ -11,6 +11,6 @@ test-docker:
 	@$(PYTHON) run.py test -m "" --cluster=docker
 
 chaos-hour:
-	@$(PYTHON) run.py chaos --minutes 60 --rate 750 --seed 1
+	@$(PYTHON) run.py chaos --minutes 60 --rate 950 --seed 1
 
 .PHONY: demo test test-all test-docker down check bench chaos chaos-hour

@@ -11,6 +11,7 @@ import requests
 
 from findings import Check, Finding, Patient, clock, fault, ok, warning
 from http_answers import ask, body_of, date_of
+from kafka_cluster.hdfs_hosts import HdfsHosts
 from kafka_cluster.reachable import no_answer, require_hdfs
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
@@ -57,6 +58,7 @@ def data_nodes(patient: Patient) -> Iterator[Finding]:
     """Whether each DataNode is reached where the NameNode sends clients on to, and has room."""
     live = live_nodes(_name_node(patient.settings)[1])
     ca_file, scheme = patient.settings.webhdfs_ca_file, urlsplit(patient.settings.webhdfs_url).scheme
+    yield from strangers(patient.settings, live)
     with ThreadPoolExecutor(len(live) or 1) as askers:
         for said in askers.map(lambda item: list(_data_node(scheme, ca_file, *item)), live.items()):
             yield from said
@@ -64,6 +66,18 @@ def data_nodes(patient: Patient) -> Iterator[Finding]:
     yield ok(
         f"all {len(live)} are reached where the NameNode sends clients on to; {room / 2**30:.1f} GB left on each"
     )
+
+
+def strangers(settings: Settings, live: Json) -> Iterator[Finding]:
+    """DataNodes to which the scripts refuse to be sent on."""
+    hosts = HdfsHosts(settings)
+    others = sorted(host for name in live if (host := name.rpartition(":")[0]) not in hosts)
+    if others:
+        yield fault(
+            f"the NameNode sends clients on to {', '.join(others)}, where the scripts send nothing",
+            "if that is your DataNode, add to .env:  webhdfs_datanodes="
+            + ",".join([*settings.webhdfs_datanodes, *others]),
+        )
 
 
 def _data_node(scheme: str, ca_file: str, name: str, node: Json) -> Iterator[Finding]:

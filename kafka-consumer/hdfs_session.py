@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from kafka_cluster.hdfs_hosts import HdfsHosts
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 from kafka_cluster.tls import trusted_cas
@@ -24,17 +25,13 @@ class HdfsSession(requests.Session):
         namenodes = [urlsplit(url) for url in settings.webhdfs_url.split(",")]
         self._scheme = namenodes[0].scheme
         self._paths = tuple({f"{url.path}/webhdfs/" for url in namenodes})
-        self._hosts = {
-            _name(host) for host in [*(url.hostname for url in namenodes), *settings.webhdfs_datanodes]
-        }
-        self._domains = tuple(host.lower() for host in settings.webhdfs_datanodes if host.startswith("."))
+        self._hosts = HdfsHosts(settings)
         self._ca_file = trusted_cas(settings.webhdfs_ca_file)
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """As requests does, which comes here for each redirect too. Raises UserError for a target that is not ours."""
         target = urlsplit(request.url or "")
-        name = _name(target.hostname)
-        known = name in self._hosts or name.endswith(self._domains)
+        known = target.hostname in self._hosts
         webhdfs = target.path.startswith(self._paths) and "/.." not in target.path
         if not (known and target.scheme == self._scheme and webhdfs):
             raise UserError(
@@ -43,9 +40,3 @@ class HdfsSession(requests.Session):
                 + (f" and let it speak {self._scheme}" if known and target.scheme != self._scheme else "")
             )
         return super().send(request, **options | {"verify": self._ca_file})
-
-
-def _name(host: str | None) -> str:
-    """A host as it is compared."""
-    host = (host or "").lower()
-    return "localhost" if host in ("127.0.0.1", "::1") else host
