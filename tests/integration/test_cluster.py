@@ -44,6 +44,7 @@ def test_status_shows_servers_topics_leaders_and_lag_and_a_killed_broker_comes_b
     assert refused.returncode == 2 and "there are zookeeper, kafka1" in refused.stderr
 
 
+@pytest.mark.long
 def test_a_second_up_changes_nothing_and_data_survives_down_and_up(cluster: Any) -> None:
     native: NativeCluster = cluster.native
     pids = {name: process.pid for name, process in native.processes.items()}
