@@ -70,7 +70,7 @@ class SearchPoll:
         self._progress = Progress(lambda: f", {self._cost}")
         self._events = ProducerEvents(settings, writer)
         self._ingest = Ingest(settings, writer, "search", stopper, self._progress, self._events.tell)
-        self._search = Search(token, url, stopper.waiting)
+        self._search = Search(token, url, stopper)
         serve_metrics(settings, self._ingest.counts, writer)
 
     def run(self, queries: list[Rule], every: float, once: bool) -> None:

@@ -32,12 +32,12 @@ class Search:
 
     def __init__(
         self, token: str, url: str = X_URL,
-        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+        waiting: AbstractContextManager[None] | None = None,
         sleep: Callable[[float], Any] = time.sleep, now: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         self._client = tweepy.Client(token, return_type=requests.Response)
         direct(self._client.session, url)
-        self._waiting, self._sleep, self._now = waiting, sleep, now
+        self._waiting, self._sleep, self._now = waiting or nullcontext(), sleep, now
         self._not_before = 0.0
 
     def pages(
@@ -66,7 +66,7 @@ class Search:
     def _page(self, query: str, asked: Json) -> Json:
         pause = 0.5
         while True:
-            with self._waiting():
+            with self._waiting:
                 self._sleep(max(0.0, self._not_before - self._now()))
                 page, trouble = self._asked(query, asked)
             if page is not None:
