@@ -57,10 +57,8 @@ def takes_writes(bean: Json) -> Iterator[Finding]:
 def data_nodes(patient: Patient) -> Iterator[Finding]:
     """Whether each DataNode is reached where the NameNode sends clients on to, and has room."""
     live = live_nodes(_name_node(patient.settings)[1])
-    ca_file, scheme = patient.settings.webhdfs_ca_file, urlsplit(patient.settings.webhdfs_url).scheme
-    yield from strangers(patient.settings, live)
     with ThreadPoolExecutor(len(live) or 1) as askers:
-        for said in askers.map(lambda item: list(_data_node(scheme, ca_file, *item)), live.items()):
+        for said in askers.map(lambda item: list(_data_node(patient.settings, *item)), live.items()):
             yield from said
     room = min((node["remaining"] for node in live.values()), default=0)
     yield ok(
@@ -68,23 +66,22 @@ def data_nodes(patient: Patient) -> Iterator[Finding]:
     )
 
 
-def strangers(settings: Settings, live: Json) -> Iterator[Finding]:
-    """DataNodes to which the scripts refuse to be sent on."""
-    hosts = HdfsHosts(settings)
-    others = sorted(host for name in live if (host := name.rpartition(":")[0]) not in hosts)
-    if others:
+def stranger(settings: Settings, host: str) -> Iterator[Finding]:
+    """A DataNode to which the scripts refuse to be sent on."""
+    if host not in HdfsHosts(settings):
         yield fault(
-            f"the NameNode sends clients on to {', '.join(others)}, where the scripts send nothing",
+            f"the NameNode sends clients on to {host}, where the scripts send nothing",
             "if that is your DataNode, add to .env:  webhdfs_datanodes="
-            + ",".join([*settings.webhdfs_datanodes, *others]),
+            + ",".join([*settings.webhdfs_datanodes, host]),
         )
 
 
-def _data_node(scheme: str, ca_file: str, name: str, node: Json) -> Iterator[Finding]:
+def _data_node(settings: Settings, name: str, node: Json) -> Iterator[Finding]:
     yield from room(name, node["remaining"])
+    scheme = urlsplit(settings.webhdfs_url).scheme
     target = redirect_target(name, node, scheme)
     try:
-        answer = ask(f"{scheme}://{target}{JMX.format('DataNode')}", ca_file)
+        answer = ask(f"{scheme}://{target}{JMX.format('DataNode')}", settings.webhdfs_ca_file)
     except UserError as error:
         yield fault(
             f"the NameNode sends clients on to {target}, which this machine can't use ({error})",
@@ -92,6 +89,7 @@ def _data_node(scheme: str, ca_file: str, name: str, node: Json) -> Iterator[Fin
             "reaches (bind_address in .env)?",
         )
         return
+    yield from stranger(settings, urlsplit(f"//{target}").hostname or "")
     yield from clock(f"DataNode {name}", date_of(answer), time.time())
 
 

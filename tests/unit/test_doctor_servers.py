@@ -8,7 +8,7 @@ import pytest
 from diagnosis import GIB, NOW, said, the_one
 from elasticsearch_checks import blocked, disk, fits, same_version
 from findings import Level, clock
-from hdfs_checks import live_nodes, redirect_target, room, strangers, takes_writes
+from hdfs_checks import redirect_target, room, stranger, takes_writes
 from kafka_checks import fit, least_room, skewed, too_small
 from kafka_cluster.message import MAX_RECORD_BYTES
 from kafka_cluster.settings import Settings
@@ -165,7 +165,7 @@ def test_clients_are_sent_to_a_data_nodes_own_name_at_its_http_port() -> None:
 )
 def test_a_data_node_that_the_scripts_refuse_to_be_sent_on_to(named: tuple[str, ...], refused: bool) -> None:
     settings = Settings(webhdfs_url="http://namenode:9870", webhdfs_datanodes=named)
-    found = said(strangers(settings, live_nodes(name_node())))
+    found = said(stranger(settings, "datanode1"))
     assert [(level, cure.rpartition("  ")[2]) for level, _, cure in found] == (
         [(Level.FAULT, "webhdfs_datanodes=" + ",".join([*named, "datanode1"]))] if refused else []
     )
