@@ -255,7 +255,7 @@ class KafkaWriter:
             }
         )
         producer.settled = partial(self._settled, self._generation)
-        producer.partitions_for(self._settings.topic)  # so that the first `send` need not wait for it
+        producer.partitions_for(self._settings.topic)  # so that the first `append` need not wait for it
         return producer
 
     @staticmethod

@@ -80,10 +80,13 @@ def skewed(chance: Random) -> dict[str, str]:
 
 
 def compaction(world: World, chance: Random) -> Steps:
-    """The archive is compacted; the run is killed twice, and the third time left alone for a while."""
-    for last in (1, 4), (1, 4), (LONG_COMPACTION, LONG_COMPACTION):
+    """The archive is compacted; the run is killed twice, and the third time left alone for a while.
+
+    One that must end well comes after all faults.
+    """
+    for seconds in chance.uniform(1, 4), chance.uniform(1, 4), LONG_COMPACTION:
         run = world.load.start("archive.py", "compact")
-        until = time.monotonic() + chance.uniform(*last)
+        until = time.monotonic() + seconds
         while run.poll() is None and time.monotonic() < until:
             yield 0.5
         run.kill()

@@ -26,6 +26,7 @@ from small_disks import SmallDisk, small_disks
 
 RECOVER_SECONDS = 180
 WARM_UP_RECORDS = 500
+COMPACT_SECONDS = 900
 
 
 class Chaos:
@@ -101,6 +102,9 @@ def run(cluster: Any, disks: dict[str, SmallDisk], pipeline: Pipeline, option: C
     load.end()
     caught_up = pipeline.run("consumer.py", "--until-caught-up", timeout=300)
     assert caught_up.returncode == 0, caught_up.stderr[-2000:]
+    if "compaction" in {fault.name for fault in faults}:  # whatever was left behind, a run ends well
+        compacted = pipeline.run("archive.py", "compact", timeout=COMPACT_SECONDS)
+        assert compacted.returncode == 0, compacted.stderr[-2000:]
     report = pipeline.audit()
     found = look_up(pipeline, load, report)
     proxy.close()
