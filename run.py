@@ -71,10 +71,8 @@ def main() -> int:
 
 def install(requirements: list[str]) -> None:
     """Make .venv if there is none, and install; does nothing where the same files were installed before."""
-    files = [ROOT / name for name in [*requirements, "pyproject.toml"]]
-    fingerprint = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-    stamp = VENV / f".installed-{fingerprint[:16]}"
-    if stamp.exists() and PYTHON.exists():
+    stamps = [stamp(name) for name in requirements]
+    if PYTHON.exists() and all(path.exists() for path in stamps):
         return
     started = time.monotonic()
     print("installing into .venv ...", flush=True)
@@ -92,8 +90,15 @@ def install(requirements: list[str]) -> None:
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["pip failed"]
         raise Failed(f"can't install the packages: {errors[-1]}; is the network there?")
-    stamp.touch()
+    for path in stamps:
+        path.touch()
     print(f"installed in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def stamp(name: str) -> Path:
+    """The file that says: this file of requirements, as it is now, is installed."""
+    content = (ROOT / name).read_bytes() + (ROOT / "pyproject.toml").read_bytes()
+    return VENV / f".installed-{Path(name).stem}-{hashlib.sha256(content).hexdigest()[:16]}"
 
 
 def make_venv() -> None:

@@ -160,6 +160,7 @@ def test_the_demo(pipeline: Pipeline, cluster: Any, env_file: None) -> None:
     command = [str(ROOT / "run.py"), "demo", "--port-offset", str(cluster.native.offset)]
     for seconds in moments(6, 25):
         code, said = interrupt(command, pipeline.env, seconds)
+        assert "installing" not in said, "what the tests need has all that the demo needs"
         # during the stream it only ends the stream, and the audit follows; a group that had just begun has not read all
         assert code in ENDED or "all agree" in said or "not yet" in said, (
             f"{code} after {seconds:.2f} s: {said}"
