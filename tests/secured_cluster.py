@@ -1,5 +1,6 @@
 """The cluster as managed services show themselves: SASL_SSL and SCRAM, Elasticsearch by TLS, HDFS with standbys."""
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from ha_hdfs import HaHdfs
 from kafka_cluster.kafka_options import client_options
 from kafka_cluster.settings import Settings
 from native_cluster import NativeCluster, free_offset
+from pipeline import wait_until
 from server_config import LOOPBACK
 
 STORE_PASSWORD = "for-this-test"
@@ -59,13 +61,19 @@ class SecuredCluster(NativeCluster):
         return ",".join(f"{LOOPBACK}:{first + number + self.offset}" for number in range(3))
 
     def make_user(self) -> None:
-        """Who may log in."""
-        admin = KafkaAdminClient(
-            **client_options(Settings(bootstrap_servers=tuple(self.brokers(INTERNAL).split(","))))
-        )
+        """Who may log in.
+
+        kafka-python 3.0.12 asks any broker, of which only the controller does it; the others' refusal has no words and
+        looks like success. So it asks until the user is there.
+        """
+        wait_until(self._user_is_made)
+
+    def _user_is_made(self) -> bool:
+        inner = Settings(bootstrap_servers=tuple(self.brokers(INTERNAL).split(",")))
         wanted = UserScramCredentialUpsertion(KAFKA_USER, ScramMechanism.SCRAM_SHA_512, KAFKA_PASSWORD)
-        assert admin.alter_user_scram_credentials([wanted]) == {KAFKA_USER: None}
-        admin.close()
+        with contextlib.closing(KafkaAdminClient(**client_options(inner))) as admin:
+            admin.alter_user_scram_credentials([wanted])
+            return bool(admin.describe_user_scram_credentials([KAFKA_USER])[KAFKA_USER]["credential_infos"])
 
 
 NAMES = ("zookeeper", "kafka1", "kafka2", "kafka3", "elasticsearch")
