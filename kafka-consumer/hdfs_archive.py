@@ -1,6 +1,7 @@
 """The archive's shape in HDFS: names of epochs and pieces, and the line of a record. Pure, but for listing."""
 
 import base64
+import functools
 import re
 import uuid
 from collections.abc import Iterable
@@ -12,6 +13,7 @@ import msgspec
 import orjson
 
 OPEN = ".open"
+DAY_MS = 86_400_000
 _EPOCH = re.compile(r"epoch=(\d{8})-([0-9a-f]{32})")
 _MERGED = re.compile(r"epoch=(\d{8})-([0-9a-f]{32})\.from-(\d{8})")
 _TOPIC_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -108,7 +110,12 @@ def first_offset(name: str) -> int:
 
 def date_of(timestamp_ms: int) -> str:
     """The UTC date of a record's LogAppendTime."""
-    return datetime.fromtimestamp(timestamp_ms / 1000, UTC).date().isoformat()
+    return _date(timestamp_ms // DAY_MS)
+
+
+@functools.lru_cache
+def _date(days: int) -> str:
+    return datetime.fromtimestamp(days * DAY_MS / 1000, UTC).date().isoformat()
 
 
 def line(record: Any, forgotten: str | None = None) -> bytes:
@@ -116,15 +123,18 @@ def line(record: Any, forgotten: str | None = None) -> bytes:
 
     `forgotten`: the tweet id of a record whose value must not be kept; it stands in the value's place.
     """
-    head = {
-        "partition": record.partition, "offset": record.offset, "timestamp": record.timestamp,
-        "key": record.key.decode("utf-8", "backslashreplace") if record.key is not None else None,
-        "headers": {name: (value or b"").decode("utf-8", "backslashreplace") for name, value in record.headers},
-    }  # fmt: skip
-    if forgotten is not None:
-        return b"%s,%s}\n" % (orjson.dumps(head)[:-1], _tombstone(forgotten))
-    name, value = _value(record.value)
-    return b"%s,%s:%s}\n" % (orjson.dumps(head)[:-1], name, value)
+    return b"".join(line_parts(record, forgotten))
+
+
+def line_parts(record: Any, forgotten: str | None = None) -> tuple[bytes, bytes, bytes]:
+    """What stands before the value, the value, and what stands after it: to join many lines at once."""
+    key = record.key.decode("utf-8", "backslashreplace") if record.key is not None else None
+    headers = {name: (value or b"").decode("utf-8", "backslashreplace") for name, value in record.headers}
+    name, value = _value(record.value) if forgotten is None else _tombstone(forgotten)
+    head = b'{"partition":%d,"offset":%d,"timestamp":%d,"key":%s,"headers":%s,%s:' % (
+        record.partition, record.offset, record.timestamp, orjson.dumps(key), orjson.dumps(headers), name,
+    )  # fmt: skip
+    return head, value, b"}\n"
 
 
 def without_value(written: bytes, id_: str) -> bytes:
@@ -135,12 +145,12 @@ def without_value(written: bytes, id_: str) -> bytes:
     separator = _VALUE.search(written)
     if not separator:
         raise ValueError("no line of the archive")
-    kept = b"%s,%s" % (written[: separator.start() + 1], _tombstone(id_))
+    kept = b"%s,%s:%s" % (written[: separator.start() + 1], *_tombstone(id_))
     return kept + b" " * (len(written) - len(kept) - 1) + b"}"
 
 
-def _tombstone(id_: str) -> bytes:
-    return b'"forgotten":"%s"' % id_.encode()
+def _tombstone(id_: str) -> tuple[bytes, bytes]:
+    return b'"forgotten"', b'"%s"' % id_.encode()
 
 
 _raw = msgspec.json.Decoder(msgspec.Raw).decode

@@ -161,11 +161,13 @@ class PollLoop:
 
     def _start_writes(self, now: float) -> None:
         sink, lanes = self._sink, [lane for lane in self._lanes.values() if lane.records and lane.active]
-        free = sink.workers - sum(1 for lane in self._lanes.values() if lane.job)
+        # one more waits ready: a worker has its next write before this loop comes round
+        free = sink.workers + 1 - sum(1 for lane in self._lanes.values() if lane.job)
         full = sum(lane.waiting_bytes for lane in lanes) >= sink.flush_bytes
         for lane in sorted(lanes, key=lambda lane: -lane.waiting_bytes):
             old = now - lane.oldest_at >= sink.flush_seconds or self.stop.is_set()
-            if free > 0 and not lane.job and (full or old or self._in_sight(lane)):
+            ripe = full or old or lane.waiting_bytes >= sink.max_write_bytes or self._in_sight(lane)
+            if free > 0 and not lane.job and ripe:
                 batch = lane.take(sink.max_write_bytes, now)
                 lane.job = self._workers.submit(self._write, lane, batch)
                 free -= 1

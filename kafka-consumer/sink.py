@@ -53,7 +53,8 @@ class Sink(Protocol):
     workers: int
     """Writes at a time; of one partition there is never more than one."""
     flush_bytes: int
-    """Write when this much waits, in sum over the partitions of the process; the largest first."""
+    """Write when this much waits, in sum over the partitions of the process, the largest first; or as much as one
+    write takes in one of them."""
     flush_seconds: float
     """Write a partition's records when the oldest has waited this long."""
     max_write_bytes: int

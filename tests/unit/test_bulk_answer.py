@@ -1,8 +1,10 @@
 """What group A does after each answer of Elasticsearch: nothing is dropped, nothing good is a dead letter."""
 
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
+import orjson
 import pytest
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 from elasticsearch import ApiError
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from bulk_answer import WAIT_ERRORS, WAIT_STATUS, Verdict, verdict
 from elasticsearch_sink import ElasticsearchSink
-from forgotten_list import ForgottenList
+from forgotten_posts import Forgotten
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 from sample import Record
@@ -56,18 +58,13 @@ def test_each_item_is_counted_sent_again_or_a_dead_letter_and_never_two_of_them(
         {"create": {"status": item["status"], **({"error": item["error"]} if item["error"] else {})}}
         for item in items
     ]
-    actions = [(number, b"") for number in range(len(items))]
-    written, poison = Written(), []
-    again, _ = sink(lambda **_: {"items": answer})._bulk(actions, written, poison)
+    records, written, poison = tweets(len(items)), Written(), []
+    again, _ = sink(lambda **_: {"items": answer})._bulk(records, None, written, poison)
     dead = [record for record, _ in poison]
     assert len(again) + len(dead) + written.new + written.existing == len(items)
-    assert [number for number, _ in again] == sorted({number for number, _ in again}) and dead == sorted(
-        set(dead)
-    )
-    for number, item in enumerate(items):
-        judged = verdict(item["status"], (item["error"] or {}).get("type"))
-        assert ((number, b"") in again) == (judged is Verdict.AGAIN)
-        assert (number in dead) == (judged is Verdict.POISON)
+    judged = [verdict(item["status"], (item["error"] or {}).get("type")) for item in items]
+    assert again == [record for record, it in zip(records, judged, strict=True) if it is Verdict.AGAIN]
+    assert dead == [record for record, it in zip(records, judged, strict=True) if it is Verdict.POISON]
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(1, 40))
@@ -77,26 +74,44 @@ def test_one_action_that_spoils_a_request_is_found_and_the_others_get_through(
     """A request is refused as a whole for a bad action in it (400), or for its size (413)."""
 
     def bulk(operations: bytes, **_: Any) -> Any:
-        numbers = [int(each) for each in operations.split()]
+        numbers = [int(orjson.loads(action)["create"]["_id"]) for action in operations.splitlines()[::2]]
         if len(numbers) > room or any(bad[number] for number in numbers):
             raise ApiError("illegal_argument_exception", META, {})
         return {"items": [{"create": {"status": 201}}] * len(numbers)}
 
-    written, poison = Written(), []
-    actions = [(number, b"%d " % number) for number in range(len(bad))]
-    again, _ = sink(bulk)._bulk(actions, written, poison)
-    assert [record for record, _ in poison] == [number for number, is_bad in enumerate(bad) if is_bad]
+    records, written, poison = tweets(len(bad)), Written(), []
+    again, _ = sink(bulk)._bulk(records, None, written, poison)
+    assert [record.offset for record, _ in poison] == [number for number, is_bad in enumerate(bad) if is_bad]
     assert again == [] and written.new == bad.count(False)
 
 
 def test_a_wrong_password_is_never_a_dead_letter() -> None:
     answer = {"items": [{"create": {"status": 403, "error": {"type": "security_exception"}}}]}
     with pytest.raises(UserError, match="elasticsearch_password"):
-        sink(lambda **_: answer)._bulk([(Record(b""), b"")], Written(), [])
+        sink(lambda **_: answer)._bulk(tweets(1), None, Written(), [])
 
 
-def sink(bulk: Any) -> ElasticsearchSink:
+def test_what_is_no_tweet_is_a_dead_letter_once_however_often_the_others_are_sent() -> None:
+    answers = iter([
+        [{"create": {"status": 429}}] * 2, [{"create": {"status": 201}}, {"create": {"status": 429}}],
+        [{"create": {"status": 409}}],
+    ])  # fmt: skip
+    first, second = tweets(2)
+    letters: list[Any] = []
+    done = sink(lambda **_: {"items": next(answers)}, letters.extend).write(
+        None, [first, Record(b"no tweet"), second], Event()
+    )
+    assert (done.new, done.existing, done.dead) == (1, 1, 1) and len(letters) == 1
+
+
+def tweets(count: int) -> list[Record]:
+    """Records of tweets whose ids are their offsets."""
+    return [Record(b'{"data":{"id":"%d"}}' % number, number) for number in range(count)]
+
+
+def sink(bulk: Any, dead_letters: Any = lambda _: None) -> ElasticsearchSink:
     """A sink that gets these answers: which ones Elasticsearch gives is tested with Elasticsearch."""
     settings, guard = Settings(), TopicGuard("id", lambda: "id")
     client: Any = SimpleNamespace(bulk=bulk)
-    return ElasticsearchSink(settings, client, lambda _: None, guard, ForgottenList(settings))
+    forgotten: Any = SimpleNamespace(recent=Forgotten)
+    return ElasticsearchSink(settings, client, dead_letters, guard, forgotten)
