@@ -73,7 +73,7 @@ def unpack(batch: DefaultRecordBatch, tp: TopicPartition) -> Iterator[Record]:
     base, created, topic, partition = batch.base_offset, batch.first_timestamp, tp.topic, tp.partition
     try:
         for _ in range(batch.records_count):
-            length, start = decode_varint(data, position)
+            length, start = _varint(data, position)
             since, position = _varint(data, start + 1)  # after a byte of attributes, which has no use yet
             after, position = _varint(data, position)
             key, position = _bytes(data, position)
@@ -96,18 +96,19 @@ def unpack(batch: DefaultRecordBatch, tp: TopicPartition) -> Iterator[Record]:
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:
+    """A number and where it ends. Almost all have one byte or two, which needs no loop."""
     first = data[position]
     if first < 0x80:
         return (first >> 1) ^ -(first & 1), position + 1
+    second = data[position + 1]
+    if second < 0x80:
+        found = second << 7 | first & 0x7F
+        return (found >> 1) ^ -(found & 1), position + 2
     return decode_varint(data, position)
 
 
 def _bytes(data: bytes, position: int) -> tuple[bytes | None, int]:
-    size = data[position]
-    if size < 0x80:
-        size, position = (size >> 1) ^ -(size & 1), position + 1
-    else:
-        size, position = decode_varint(data, position)
+    size, position = _varint(data, position)
     if size < 0:
         return None, position
     return data[position : position + size], position + size
