@@ -101,7 +101,7 @@ def _standing(lines: list[Line], mine: Line, results: Results, words: Row) -> li
         other = words["names"].get(best.name, best.name)
         said.append(words["standing"].format(name, f"{mine.rate / (best.rate or 1):.2f}", other))
     reading = median(results.of("reading", "kafka-python"), "rate")
-    if reading and mine.rate:
+    if reading and mine.rate and mine.name == GROUP_B.name:  # for group A Elasticsearch is the measure
         said.append(words["of_reading"].format(name, f"{mine.rate / reading:.2f}"))
     return said
 
