@@ -133,7 +133,8 @@ def _producing(results: Results, words: Row) -> str:
     ]
     if not lines:
         return ""
-    table = [_row(words["producing_head"]), _row(["---", *["---:"] * 5])]
+    rounds, *head = words["producing_head"]
+    table = [_row([rounds.format(len(lines[0].rows)), *head]), _row(["---", *["---:"] * len(head)])]
     for line in lines:
         name = words["names"].get(line.name, line.name)
         if not line.rate:
