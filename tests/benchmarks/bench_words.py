@@ -13,7 +13,9 @@ WORDS: dict[str, dict[str, Any]] = {
             "", "records/s (least–most)", "of the limit", "client CPU s", "server CPU s", "MB", "start s",
             "killed: lost / doubled",
         ],
-        "producing_head": ["median of {} rounds", "records/s (least–most)", "client CPU s", "brokers' CPU s", "MB", "start s"],
+        "producing_head": [
+            "median of {} rounds", "records/s (least–most)", "client CPU s", "brokers' CPU s", "MB", "start s",
+        ],
         "freshness_head": ["tweets/s", "until it is", "p50", "p99", "goal, p99"],
         "missing": "not installed",
         "failed": "failed",
@@ -51,7 +53,9 @@ WORDS: dict[str, dict[str, Any]] = {
             "", "초당 레코드 (최소–최대)", "한계 대비", "클라이언트 CPU 초", "서버 CPU 초", "MB", "시작 초",
             "kill 후: 유실 / 중복",
         ],
-        "producing_head": ["{}번의 중앙값", "초당 레코드 (최소–최대)", "클라이언트 CPU 초", "브로커 CPU 초", "MB", "시작 초"],
+        "producing_head": [
+            "{}번의 중앙값", "초당 레코드 (최소–최대)", "클라이언트 CPU 초", "브로커 CPU 초", "MB", "시작 초",
+        ],
         "freshness_head": ["초당 트윗", "언제까지", "p50", "p99", "목표 p99"],
         "missing": "설치되지 않음",
         "failed": "실패",
