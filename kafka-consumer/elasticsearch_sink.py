@@ -107,13 +107,12 @@ class ElasticsearchSink:
             return self._whole_request_refused(error, sent, now, written, poison)
         again, reasons = [], Counter[str]()
         for record, item in zip(sent, answer["items"], strict=True):
-            status, fault = item["create"]["status"], item["create"].get("error", {})
-            judged = verdict(status, fault.get("type"))
-            if judged is Verdict.NEW:
-                written.new += 1
-                continue
+            result = item["create"]
+            status, fault = result["status"], result.get("error", {})
             kind = f"{status} {fault.get('type')}"
-            match judged:
+            match verdict(status, fault.get("type")):
+                case Verdict.NEW:
+                    written.new += 1
                 case Verdict.EXISTING:
                     written.existing += 1
                 case Verdict.AGAIN:

@@ -6,7 +6,7 @@ repeats the original's text, so it is forgotten by the original's id alone. An e
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,10 +33,6 @@ class Forgotten:
     def holds(self, record: Any) -> bool:
         """True for a record of Kafka or of the archive that is forgotten, or must be."""
         return getattr(record, "forgotten", None) is not None or self.id_in(record.value) is not None
-
-    def ids_in(self, records: Sequence[Any]) -> list[str | None]:
-        """`id_in` for each; in no time where the list is empty, as it mostly is."""
-        return [self.id_in(record.value) for record in records] if self else [None] * len(records)
 
     def id_in(self, value: bytes | None) -> str | None:
         """The id of the record's own post, if its value must be forgotten; "" where that has none, else None.

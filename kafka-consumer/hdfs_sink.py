@@ -95,7 +95,7 @@ class HdfsSink:
 
     def _append(self, claim: Claim, date: str, batch: list[Any]) -> int:
         """Store the records of one date; returns how many of them without their value."""
-        name, ids = piece_name(batch[0].offset), claim.forgotten.ids_in(batch)
+        name, ids = piece_name(batch[0].offset), [claim.forgotten.id_in(record.value) for record in batch]
         body = b"".join(itertools.chain.from_iterable(map(line_parts, batch, ids)))
         staged = self._client.stage(self._staging, name, body)
         target = f"{claim.folder}/dt={date}"
