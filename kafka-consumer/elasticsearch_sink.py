@@ -1,9 +1,11 @@
 """Group A: each tweet id is in Elasticsearch exactly once, or its record in the dead-letter topic."""
 
 import logging
+import math
 import random
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event
 from typing import Any
@@ -33,7 +35,7 @@ ANSWER = "items.create.status,items.create.error.type,items.create.error.reason"
 
 
 class ElasticsearchSink:
-    """Creates documents with `_bulk`; a tweet that is there already (409) is as good as created.
+    """Creates documents with `_bulk`; a tweet that is there already (409), and on disk, is as good as created.
 
     At a backlog a request carries up to 7 MB of records: with 4 MB a document cost Elasticsearch a third more.
     """
@@ -59,29 +61,35 @@ class ElasticsearchSink:
         """Nothing is held."""
         return True
 
-    def write(self, claim: None, records: list[Any], cancelled: Event) -> Written:
+    def write(self, claim: int | None, records: list[Any], cancelled: Event) -> Written:
         """Index records. Returns when each is there or its dead letter acknowledged; waits as long as it takes.
 
         What was forgotten is passed over: it comes back neither from Kafka nor from the archive.
+
+        A document that is there (409) need not be on disk: the request that made it may fail yet, as on a full disk,
+        and is gone once the shard starts again. It is on disk if its offset was committed before, or if it is still
+        there after a flush, which writes to disk what is there or makes the shard fail.
         """
         self._guard.check()
-        written, now = Written(), datetime.now(UTC) if self._live else None
-        poison: list[tuple[Any, str]] = []
+        outcome, now = Outcome(on_disk_below=claim or 0), datetime.now(UTC) if self._live else None
         pause = 0.25
         # what was emptied in the archive has nothing to send
         waiting = [record for record in records if getattr(record, "forgotten", None) is None]
-        while waiting:
-            waiting, complaint = self._bulk(waiting, now, written, poison)
+        while waiting or outcome.conflicts:
+            outcome.again, outcome.complaints = [], Counter()
             if waiting:
-                self.resent += len(waiting)
-                log.warning("elasticsearch: %s; %d tweets wait", complaint, len(waiting))
-                if cancelled.wait(pause * random.uniform(0.5, 1)):
-                    raise Cancelled
+                self._bulk(waiting, now, outcome)
+                waiting, outcome.on_disk_below = outcome.again, 0
+            elif self._flush(outcome):
+                waiting, outcome.conflicts, outcome.on_disk_below = outcome.conflicts, [], math.inf
+            if outcome.complaints:
+                self._wait(outcome, pause, cancelled)
                 pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
-        if poison:
-            self._dead_letters(poison)
-            written.dead += len(poison)
-            written.reasons.update(reason_class(reason) for _, reason in poison)
+        written = outcome.written
+        if outcome.poison:
+            self._dead_letters(outcome.poison)
+            written.dead += len(outcome.poison)
+            written.reasons.update(reason_class(reason) for _, reason in outcome.poison)
         written.forgotten = len(records) - written.total
         return written
 
@@ -90,41 +98,62 @@ class ElasticsearchSink:
         self._forgotten.close()
         self._client.close()
 
-    def _bulk(
-        self, records: list[Any], now: datetime | None, written: Written, poison: list
-    ) -> tuple[list[Any], str]:
-        """Send records once; returns those to be sent again, and why."""
-        sent, body = self._body(records, now, poison)
+    def _wait(self, outcome: "Outcome", pause: float, cancelled: Event) -> None:
+        self.resent += len(outcome.again)
+        complaints = ", ".join(f"{count} x {what}" for what, count in outcome.complaints.items())
+        count = len(outcome.again) + len(outcome.conflicts)
+        log.warning("elasticsearch: %s; %d tweets wait", complaints, count)
+        if cancelled.wait(pause * random.uniform(0.5, 1)):
+            raise Cancelled
+
+    def _bulk(self, records: list[Any], now: datetime | None, outcome: "Outcome") -> None:
+        """Send records once."""
+        sent, body = self._body(records, now, outcome)
         if not sent:
-            return [], ""
+            return
         try:
             answer: ObjectApiResponse = self._client.bulk(
                 index=self._alias, require_alias=True, filter_path=ANSWER, operations=body,  # type: ignore[arg-type]
             )  # fmt: skip
         except (NotConnected, ConnectionTimeout) as error:
-            return sent, f"no answer ({type(error).__name__})"
+            outcome.send_again(sent, f"no answer ({type(error).__name__})")
+            return
         except ApiError as error:
-            return self._whole_request_refused(error, sent, now, written, poison)
-        again, reasons = [], Counter[str]()
+            self._whole_request_refused(error, sent, now, outcome)
+            return
         for record, item in zip(sent, answer["items"], strict=True):
             result = item["create"]
             status, fault = result["status"], result.get("error", {})
             kind = f"{status} {fault.get('type')}"
             match verdict(status, fault.get("type")):
                 case Verdict.NEW:
-                    written.new += 1
+                    outcome.written.new += 1
+                case Verdict.EXISTING if record.offset < outcome.on_disk_below:
+                    outcome.written.existing += 1
                 case Verdict.EXISTING:
-                    written.existing += 1
+                    outcome.conflicts.append(record)
                 case Verdict.AGAIN:
-                    again.append(record)
-                    reasons[kind] += 1
+                    outcome.send_again([record], kind)
                 case Verdict.FORBIDDEN:
                     raise refusal(self._settings, kind)
                 case Verdict.POISON:
-                    poison.append((record, f"{kind}: {fault.get('reason')}"))
-        return again, ", ".join(f"{count} x {reason}" for reason, count in reasons.items())
+                    outcome.poison.append((record, f"{kind}: {fault.get('reason')}"))
 
-    def _body(self, records: list[Any], now: datetime | None, poison: list) -> tuple[list[Any], bytes]:
+    def _flush(self, outcome: "Outcome") -> bool:
+        """Have what is there written to disk. A shard that fails of it, and starts again, is no reason for False."""
+        try:
+            failed = self._client.indices.flush(index=self._alias)["_shards"]["failed"]
+            why = "shard not flushed"
+        except (NotConnected, ConnectionTimeout) as error:
+            failed, why = 1, f"no answer ({type(error).__name__})"
+        except ApiError as error:
+            failed, why = 1, f"{error.status_code} {error.error}"
+            if verdict(error.status_code, str(error.error)) is Verdict.FORBIDDEN:
+                raise refusal(self._settings, f"{why}; it needs the privilege maintenance") from None
+        outcome.complaints += Counter({why: failed})
+        return not failed
+
+    def _body(self, records: list[Any], now: datetime | None, outcome: "Outcome") -> tuple[list[Any], bytes]:
         """Those of the records that are tweets and not forgotten, and their lines.
 
         Made anew when something is sent again: kept beside the records they would take half as much memory once more.
@@ -138,23 +167,43 @@ class ElasticsearchSink:
                     lines.append(create_action(tweet, record.headers, now, self._zone))
                     sent.append(record)
             except NotATweet as error:
-                poison.append((record, str(error)))
+                outcome.poison.append((record, str(error)))
         return sent, b"".join(lines)
 
     def _whole_request_refused(
-        self, error: ApiError, sent: list[Any], now: datetime | None, written: Written, poison: list
-    ) -> tuple[list[Any], str]:
+        self, error: ApiError, sent: list[Any], now: datetime | None, outcome: "Outcome"
+    ) -> None:
         kind = f"{error.status_code} {error.error}"
         judged = verdict(error.status_code, str(error.error))
         if judged is Verdict.FORBIDDEN:
             raise refusal(self._settings, kind)
         if error.status_code not in (400, 413) or judged is Verdict.AGAIN:
-            return sent, kind
-        if len(sent) == 1:
-            poison.append((sent[0], kind))
-            return [], ""
-        # one document spoils the request, or it is too large: halve until the bad one is found
-        middle = len(sent) // 2
-        first, why = self._bulk(sent[:middle], now, written, poison)
-        second, why_not = self._bulk(sent[middle:], now, written, poison)
-        return first + second, why or why_not
+            outcome.send_again(sent, kind)
+        elif len(sent) == 1:
+            outcome.poison.append((sent[0], kind))
+        else:
+            # one document spoils the request, or it is too large: halve until the bad one is found
+            middle = len(sent) // 2
+            self._bulk(sent[:middle], now, outcome)
+            self._bulk(sent[middle:], now, outcome)
+
+
+@dataclass
+class Outcome:
+    """What became of the records of a write so far."""
+
+    written: Written = field(default_factory=Written)
+    poison: list[tuple[Any, str]] = field(default_factory=list)
+    """Records that will never be taken, and why."""
+    conflicts: list[Any] = field(default_factory=list)
+    """Records whose documents are there, perhaps not on disk."""
+    on_disk_below: float = 0
+    """What is there of the records below this offset is on disk."""
+    again: list[Any] = field(default_factory=list)
+    complaints: Counter[str] = field(default_factory=Counter)
+    """Why something must be asked again."""
+
+    def send_again(self, records: list[Any], why: str) -> None:
+        """Keep records for another request."""
+        self.again += records
+        self.complaints[why] += len(records)

@@ -147,7 +147,10 @@ class PollLoop:
         self._consumer.commit({tp: again}, timeout_ms=KAFKA_TIMEOUT_MS)
 
     def _activate(self, lane: Lane) -> None:
-        start = self._starting_point.of(lane)
+        committed = self._starting_point.committed(lane.tp)
+        start = self._starting_point.of(lane, committed)
+        if not self._sink.fenced:
+            lane.claim = committed
         self._consumer.seek(lane.tp, start)
         lane.start_at(start)
         self._consumer.resume(lane.tp)

@@ -69,7 +69,10 @@ class Sink(Protocol):
         """True if nobody has claimed the partition since."""
 
     def write(self, claim: Any, records: list[Any], cancelled: Event) -> Written:
-        """Deliver consecutive records of one partition; returns when all are safe."""
+        """Deliver consecutive records of one partition; returns when all are safe.
+
+        `claim` of a sink that is not fenced: the offset that the group had committed when it was given the partition.
+        """
 
     def close(self) -> None:
         """Release connections."""

@@ -28,10 +28,16 @@ class StartingPoint:
         self._from_beginning = from_beginning
         self._read_again: set[TopicPartition] = set()
 
-    def of(self, lane: Lane) -> int:
-        """The offset to seek to. Raises BeyondEnd; KafkaError where brokers are away."""
+    def committed(self, tp: TopicPartition) -> int | None:
+        """What the group has committed of this topic: of one of the same name that is gone, it says nothing."""
+        found = self._consumer.committed(tp, metadata=True, timeout_ms=KAFKA_TIMEOUT_MS)
+        if found is None:
+            return None
+        return found.offset if found.metadata in ("", self._sink.topic_id) else 0
+
+    def of(self, lane: Lane, committed: int | None) -> int:
+        """The offset to seek to, where the group has committed this. Raises BeyondEnd; KafkaError without brokers."""
         tp, timeout = lane.tp, KAFKA_TIMEOUT_MS
-        committed = self._committed(tp)
         first = self._consumer.beginning_offsets([tp], timeout_ms=timeout)[tp]
         end = self._consumer.end_offsets([tp], timeout_ms=timeout)[tp]
         again = self._from_beginning and tp not in self._read_again
@@ -52,10 +58,3 @@ class StartingPoint:
         if self._sink.fenced:
             return lane.claim.next
         return committed if lane.done is None else lane.done
-
-    def _committed(self, tp: TopicPartition) -> int | None:
-        """What the group has committed of this topic: of one of the same name that is gone, it says nothing."""
-        found = self._consumer.committed(tp, metadata=True, timeout_ms=KAFKA_TIMEOUT_MS)
-        if found is None:
-            return None
-        return found.offset if found.metadata in ("", self._sink.topic_id) else 0

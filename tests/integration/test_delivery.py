@@ -1,15 +1,27 @@
 """The guarantees: each record is in HDFS once, each tweet in Elasticsearch once or in the dead letters."""
 
 import json
+import os
 import random
+import shutil
 import signal
+import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from types import SimpleNamespace
+from typing import Any
 
+import psutil
 import pytest
 
+from elasticsearch_index import connect_elasticsearch, ensure_index
+from elasticsearch_sink import ElasticsearchSink
+from forgotten_posts import Forgotten
 from kafka_cluster.message import dead_letter_origin, header
 from pipeline import Pipeline, wait_until
-from sample import POISON, odd_tweets, tweet_lines
+from sample import POISON, Record, odd_tweets, tweet_lines
+from topic_guard import TopicGuard
 
 
 def committed_everything(pipeline: Pipeline) -> bool:
@@ -70,6 +82,50 @@ def test_poison_goes_to_the_dead_letters_with_reason_and_origin_and_the_rest_goe
     assert len(origins) == len(letters) == len(POISON)
     assert {letter.value for letter in letters} == set(POISON.values())
     assert all(header(letter.headers, "reason") for letter in letters)
+
+
+@pytest.mark.skipif(
+    not shutil.which("prlimit"), reason="bounds the files of a running process, which is Linux's"
+)
+def test_a_document_that_is_in_elasticsearchs_memory_only_is_not_taken_for_stored(
+    pipeline: Pipeline, cluster: Any
+) -> None:
+    """A translog that can't be written lives on, and answers 409 for what the failed request has left in memory."""
+    client = connect_elasticsearch(pipeline.settings)
+    ensure_index(client, pipeline.settings)
+    nothing = SimpleNamespace(recent=Forgotten, close=lambda: None)
+    sink = ElasticsearchSink(
+        pipeline.settings, client, lambda _: None, TopicGuard("id", lambda: "id"), nothing  # type: ignore[arg-type]
+    )  # fmt: skip
+    pid = cluster.native.processes["elasticsearch"].pid
+    records = [Record(tweet, offset) for offset, tweet in enumerate(tweet_lines(501))]
+    last = records.pop()
+    largest_file(pid, "100000")
+    try:
+        with ThreadPoolExecutor(1) as worker:
+            writing = worker.submit(sink.write, None, records, Event())
+            wait_until(lambda: sink.resent > 0)
+            largest_file(pid, "unlimited")
+            written = writing.result()
+        sink.write(
+            None, [last], Event()
+        )  # a translog that could not be written fails of it, and with it the shard
+        client.cluster.reroute(retry_failed=True, metric="none")
+        client.indices.refresh(index=pipeline.settings.elasticsearch_alias)
+        found = client.count(index=pipeline.settings.elasticsearch_alias)["count"]
+        assert (written.total, found) == (500, 501), written
+    finally:
+        largest_file(pid, "unlimited")
+        sink.close()
+
+
+def largest_file(pid: int, bytes_: str) -> None:
+    """Bound how large a server may make a file, as a full disk does; in its user's name, which is enough."""
+    leader = psutil.Process(pid)
+    for process in [leader, *leader.children(recursive=True)]:
+        other = {"user": process.uids().real, "group": process.gids().real, "extra_groups": []}
+        command = ["prlimit", "--pid", str(process.pid), f"--fsize={bytes_}:"]
+        subprocess.run(command, check=True, **(other if os.getuid() == 0 else {}))  # type: ignore[call-overload]
 
 
 def test_killed_consumers_lose_and_double_nothing(pipeline: Pipeline) -> None:

@@ -21,6 +21,9 @@ ONE = "1700000000000000001"
 CREATE: dict[str, Call] = {
     "create a document": lambda es, name: es.create(index=name, id="new", document={}),
 }
+FLUSH: dict[str, Call] = {
+    "have what is there written to disk": lambda es, name: es.indices.flush(index=name),
+}
 READ: dict[str, Call] = {
     "search": lambda es, name: es.search(index=name),
     "read a document": lambda es, name: es.get(index=f"{name}-000001", id=ONE),
@@ -47,8 +50,8 @@ NOBODY: dict[str, Call] = {
     "see the users": lambda es, _: es.security.get_user(),
     "move shards": lambda es, _: es.cluster.reroute(),
 }  # fmt: skip
-ALL = CREATE | READ | DELETE | NOBODY | ADMINISTER
-MAY = {WRITER: CREATE, READER: READ, OPERATOR: CREATE | READ | DELETE | ADMINISTER}
+ALL = CREATE | FLUSH | READ | DELETE | NOBODY | ADMINISTER
+MAY = {WRITER: CREATE | FLUSH, READER: FLUSH | READ, OPERATOR: CREATE | FLUSH | READ | DELETE | ADMINISTER}
 
 
 @pytest.mark.parametrize("user", MAY)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk_answer import WAIT_ERRORS, WAIT_STATUS, Verdict, verdict
-from elasticsearch_sink import ElasticsearchSink
+from elasticsearch_sink import ElasticsearchSink, Outcome
 from forgotten_posts import Forgotten
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
@@ -20,6 +20,7 @@ from sample import Record
 from sink import Written
 from topic_guard import TopicGuard
 
+FLUSHED, NOT_FLUSHED = {"_shards": {"failed": 0}}, {"_shards": {"failed": 1}}
 META = ApiResponseMeta(400, "1.1", HttpHeaders(), 0.0, NodeConfig("http", "127.0.0.1", 9200))
 
 
@@ -58,13 +59,17 @@ def test_each_item_is_counted_sent_again_or_a_dead_letter_and_never_two_of_them(
         {"create": {"status": item["status"], **({"error": item["error"]} if item["error"] else {})}}
         for item in items
     ]
-    records, written, poison = tweets(len(items)), Written(), []
-    again, _ = sink(lambda **_: {"items": answer})._bulk(records, None, written, poison)
-    dead = [record for record, _ in poison]
-    assert len(again) + len(dead) + written.new + written.existing == len(items)
+    records, outcome = tweets(len(items)), Outcome()
+    sink(lambda **_: {"items": answer})._bulk(records, None, outcome)
     judged = [verdict(item["status"], (item["error"] or {}).get("type")) for item in items]
-    assert again == [record for record, it in zip(records, judged, strict=True) if it is Verdict.AGAIN]
-    assert dead == [record for record, it in zip(records, judged, strict=True) if it is Verdict.POISON]
+
+    def judged_as(wanted: Verdict) -> list[Record]:
+        return [record for record, it in zip(records, judged, strict=True) if it is wanted]
+
+    assert outcome.written == Written(new=len(judged_as(Verdict.NEW)))
+    assert outcome.conflicts == judged_as(Verdict.EXISTING)
+    assert outcome.again == judged_as(Verdict.AGAIN)
+    assert [record for record, _ in outcome.poison] == judged_as(Verdict.POISON)
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(1, 40))
@@ -79,22 +84,23 @@ def test_one_action_that_spoils_a_request_is_found_and_the_others_get_through(
             raise ApiError("illegal_argument_exception", META, {})
         return {"items": [{"create": {"status": 201}}] * len(numbers)}
 
-    records, written, poison = tweets(len(bad)), Written(), []
-    again, _ = sink(bulk)._bulk(records, None, written, poison)
-    assert [record.offset for record, _ in poison] == [number for number, is_bad in enumerate(bad) if is_bad]
-    assert again == [] and written.new == bad.count(False)
+    outcome = Outcome()
+    sink(bulk)._bulk(tweets(len(bad)), None, outcome)
+    dead = [record.offset for record, _ in outcome.poison]
+    assert dead == [number for number, is_bad in enumerate(bad) if is_bad]
+    assert outcome.again == [] and outcome.written.new == bad.count(False)
 
 
 def test_a_wrong_password_is_never_a_dead_letter() -> None:
     answer = {"items": [{"create": {"status": 403, "error": {"type": "security_exception"}}}]}
     with pytest.raises(UserError, match="elasticsearch_password"):
-        sink(lambda **_: answer)._bulk(tweets(1), None, Written(), [])
+        sink(lambda **_: answer)._bulk(tweets(1), None, Outcome())
 
 
 def test_what_is_no_tweet_is_a_dead_letter_once_however_often_the_others_are_sent() -> None:
     answers = iter([
         [{"create": {"status": 429}}] * 2, [{"create": {"status": 201}}, {"create": {"status": 429}}],
-        [{"create": {"status": 409}}],
+        [{"create": {"status": 409}}], [{"create": {"status": 409}}],
     ])  # fmt: skip
     first, second = tweets(2)
     letters: list[Any] = []
@@ -104,14 +110,48 @@ def test_what_is_no_tweet_is_a_dead_letter_once_however_often_the_others_are_sen
     assert (done.new, done.existing, done.dead) == (1, 1, 1) and len(letters) == 1
 
 
+@pytest.mark.parametrize(
+    ("committed", "answers", "wanted"),
+    [
+        (2, [[409, 409]], Written(existing=2)),
+        (None, [[409, 409], FLUSHED, [409, 409]], Written(existing=2)),
+        (1, [[409, 409], FLUSHED, [409]], Written(existing=2)),
+        # gone with a shard that failed
+        (None, [[409, 409], FLUSHED, [409, 201]], Written(new=1, existing=1)),
+        (None, [[409, 409], NOT_FLUSHED, FLUSHED, [409, 409]], Written(existing=2)),
+        # what fails after a flush is in memory only, perhaps
+        (None, [[201, 409], FLUSHED, [500], [409], FLUSHED, [409]], Written(new=1, existing=1)),
+        # committed before; but the index is a new one, and now it is in memory only, perhaps
+        (2, [[500, 500], [409, 409], FLUSHED, [409, 409]], Written(existing=2)),
+        (None, [[500, 409], [201], FLUSHED, [409]], Written(new=1, existing=1)),
+    ],
+)
+def test_what_is_there_counts_if_it_was_committed_or_outlives_a_flush(
+    committed: int | None, answers: list[Any], wanted: Written
+) -> None:
+    left = iter(answers)
+
+    def bulk(operations: bytes, **_: Any) -> Any:
+        return {"items": [{"create": {"status": status}} for status in next(left)]}
+
+    def flush(**_: Any) -> Any:
+        return next(left)
+
+    waits = SimpleNamespace(wait=lambda _: False)
+    assert sink(bulk, flush=flush).write(committed, tweets(2), waits) == wanted  # type: ignore[arg-type]
+    assert next(left, None) is None
+
+
 def tweets(count: int) -> list[Record]:
     """Records of tweets whose ids are their offsets."""
     return [Record(b'{"data":{"id":"%d"}}' % number, number) for number in range(count)]
 
 
-def sink(bulk: Any, dead_letters: Any = lambda _: None) -> ElasticsearchSink:
+def sink(
+    bulk: Any, dead_letters: Any = lambda _: None, flush: Any = lambda **_: FLUSHED
+) -> ElasticsearchSink:
     """A sink that gets these answers: which ones Elasticsearch gives is tested with Elasticsearch."""
     settings, guard = Settings(), TopicGuard("id", lambda: "id")
-    client: Any = SimpleNamespace(bulk=bulk)
+    client: Any = SimpleNamespace(bulk=bulk, indices=SimpleNamespace(flush=flush))
     forgotten: Any = SimpleNamespace(recent=Forgotten)
     return ElasticsearchSink(settings, client, dead_letters, guard, forgotten)
