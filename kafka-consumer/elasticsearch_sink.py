@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 DeadLetters = Callable[[list[tuple[Any, str]]], None]
 
 LONGEST_PAUSE_SECONDS = 5.0
+IDS_REMEMBERED = 10_000  # without them each tweet that is delivered twice would cost a flush
 ANSWER = "items.create.status,items.create.error.type,items.create.error.reason"
 
 
@@ -50,7 +51,7 @@ class ElasticsearchSink:
         """`live`: False where records are read once more, whose delay is none of the pipeline's."""
         self._client, self._dead_letters, self._guard, self._live = client, dead_letters, guard, live
         self.topic_id, self.resent = guard.topic_id, 0
-        self._forgotten = forgotten
+        self._forgotten, self._created = forgotten, RecentIds(IDS_REMEMBERED)
         self._alias, self._zone = settings.elasticsearch_alias, ZoneInfo(settings.time_zone)
         self._settings = settings
 
@@ -67,8 +68,8 @@ class ElasticsearchSink:
         What was forgotten is passed over: it comes back neither from Kafka nor from the archive.
 
         A document that is there (409) need not be on disk: the request that made it may fail yet, as on a full disk,
-        and is gone once the shard starts again. It is on disk if its offset was committed before, or if it is still
-        there after a flush, which writes to disk what is there or makes the shard fail.
+        and is gone once the shard starts again. It is on disk if its offset was committed before, if it was created by
+        us, or if it is still there after a flush, which writes to disk what is there or makes the shard fail.
         """
         self._guard.check()
         outcome, now = Outcome(on_disk_below=claim or 0), datetime.now(UTC) if self._live else None
@@ -108,7 +109,7 @@ class ElasticsearchSink:
 
     def _bulk(self, records: list[Any], now: datetime | None, outcome: "Outcome") -> None:
         """Send records once."""
-        sent, body = self._body(records, now, outcome)
+        sent, ids, body = self._body(records, now, outcome)
         if not sent:
             return
         try:
@@ -121,14 +122,15 @@ class ElasticsearchSink:
         except ApiError as error:
             self._whole_request_refused(error, sent, now, outcome)
             return
-        for record, item in zip(sent, answer["items"], strict=True):
+        for record, id_, item in zip(sent, ids, answer["items"], strict=True):
             result = item["create"]
             status, fault = result["status"], result.get("error", {})
             kind = f"{status} {fault.get('type')}"
             match verdict(status, fault.get("type")):
                 case Verdict.NEW:
                     outcome.written.new += 1
-                case Verdict.EXISTING if record.offset < outcome.on_disk_below:
+                    self._created.add(id_)
+                case Verdict.EXISTING if record.offset < outcome.on_disk_below or id_ in self._created:
                     outcome.written.existing += 1
                 case Verdict.EXISTING:
                     outcome.conflicts.append(record)
@@ -153,22 +155,25 @@ class ElasticsearchSink:
         outcome.complaints += Counter({why: failed})
         return not failed
 
-    def _body(self, records: list[Any], now: datetime | None, outcome: "Outcome") -> tuple[list[Any], bytes]:
-        """Those of the records that are tweets and not forgotten, and their lines.
+    def _body(
+        self, records: list[Any], now: datetime | None, outcome: "Outcome"
+    ) -> tuple[list[Any], list[str], bytes]:
+        """Those of the records that are tweets and not forgotten, their ids and their lines.
 
         Made anew when something is sent again: kept beside the records they would take half as much memory once more.
         """
         forgotten = self._forgotten.recent()  # it may have waited long
-        sent, lines = [], []
+        sent, ids, lines = [], [], []
         for record in records:
             try:
                 tweet = read_tweet(record.value)
                 if not forgotten.carried_by(tweet):
                     lines.append(create_action(tweet, record.headers, now, self._zone))
                     sent.append(record)
+                    ids.append(tweet.id)
             except NotATweet as error:
                 outcome.poison.append((record, str(error)))
-        return sent, b"".join(lines)
+        return sent, ids, b"".join(lines)
 
     def _whole_request_refused(
         self, error: ApiError, sent: list[Any], now: datetime | None, outcome: "Outcome"
@@ -186,6 +191,23 @@ class ElasticsearchSink:
             middle = len(sent) // 2
             self._bulk(sent[:middle], now, outcome)
             self._bulk(sent[middle:], now, outcome)
+
+
+class RecentIds:
+    """The ids that were added last: so many at least, and twice as many at most."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._newer, self._older = set[str](), set[str]()
+
+    def add(self, id_: str) -> None:
+        """Remember an id."""
+        if len(self._newer) >= self._count:
+            self._newer, self._older = set(), self._newer
+        self._newer.add(id_)
+
+    def __contains__(self, id_: str) -> bool:
+        return id_ in self._newer or id_ in self._older
 
 
 @dataclass

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk_answer import WAIT_ERRORS, WAIT_STATUS, Verdict, verdict
-from elasticsearch_sink import ElasticsearchSink, Outcome
+from elasticsearch_sink import ElasticsearchSink, Outcome, RecentIds
 from forgotten_posts import Forgotten
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
@@ -140,6 +140,26 @@ def test_what_is_there_counts_if_it_was_committed_or_outlives_a_flush(
     waits = SimpleNamespace(wait=lambda _: False)
     assert sink(bulk, flush=flush).write(committed, tweets(2), waits) == wanted  # type: ignore[arg-type]
     assert next(left, None) is None
+
+
+def test_what_was_created_just_now_counts_without_a_flush() -> None:
+    answers = iter([[201, 201], [409, 409]])
+
+    def bulk(**_: Any) -> Any:
+        return {"items": [{"create": {"status": status}} for status in next(answers)]}
+
+    group = sink(bulk, flush=None)
+    assert group.write(None, tweets(2), Event()) == Written(new=2)
+    assert group.write(None, tweets(2), Event()) == Written(existing=2)
+
+
+@given(st.lists(st.integers(0, 30).map(str), max_size=60))
+def test_the_latest_ids_are_remembered_and_no_more_than_twice_as_many(added: list[str]) -> None:
+    recent = RecentIds(5)
+    for id_ in added:
+        recent.add(id_)
+    remembered = {id_ for id_ in map(str, range(31)) if id_ in recent}
+    assert set(added[-5:]) <= remembered <= set(added) and len(remembered) <= 10
 
 
 def tweets(count: int) -> list[Record]:
