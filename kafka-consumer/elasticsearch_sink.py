@@ -42,7 +42,7 @@ class ElasticsearchSink:
     """
 
     name, verb, fenced, workers = "elasticsearch", "indexed", False, 2
-    flush_bytes, flush_seconds, max_write_bytes = 8 << 20, 1.0, 7 << 20
+    flush_bytes, flush_seconds, max_write_bytes = 8 << 20, 0.3, 7 << 20
 
     def __init__(
         self, settings: Settings, client: Elasticsearch, dead_letters: DeadLetters, guard: TopicGuard,

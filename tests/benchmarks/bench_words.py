@@ -8,7 +8,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "elasticsearch": "Kafka to Elasticsearch",
         "hdfs": "Kafka to HDFS",
         "producing": "Into Kafka",
-        "freshness": "Age of a tweet",
+        "freshness": "Age of a tweet, from the stream's tenth second on",
         "head": [
             "", "records/s (least–most)", "of the limit", "client CPU s", "server CPU s", "MB", "start s",
             "killed: lost / doubled",
@@ -48,7 +48,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "elasticsearch": "Kafka에서 Elasticsearch로",
         "hdfs": "Kafka에서 HDFS로",
         "producing": "Kafka로",
-        "freshness": "트윗의 나이",
+        "freshness": "트윗의 나이 (stream의 열째 초부터)",
         "head": [
             "", "초당 레코드 (최소–최대)", "한계 대비", "클라이언트 CPU 초", "서버 CPU 초", "MB", "시작 초",
             "kill 후: 유실 / 중복",
