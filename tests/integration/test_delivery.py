@@ -91,13 +91,13 @@ def test_a_document_that_is_in_elasticsearchs_memory_only_is_not_taken_for_store
     pipeline: Pipeline, cluster: Any
 ) -> None:
     """A translog that can't be written lives on, and answers 409 for what the failed request has left in memory."""
+    pid = cluster.native.processes["elasticsearch"].pid
     client = connect_elasticsearch(pipeline.settings)
     ensure_index(client, pipeline.settings)
     nothing = SimpleNamespace(recent=Forgotten, close=lambda: None)
     sink = ElasticsearchSink(
         pipeline.settings, client, lambda _: None, TopicGuard("id", lambda: "id"), nothing  # type: ignore[arg-type]
     )  # fmt: skip
-    pid = cluster.native.processes["elasticsearch"].pid
     records = [Record(tweet, offset) for offset, tweet in enumerate(tweet_lines(501))]
     last = records.pop()
     largest_file(pid, "100000")
@@ -107,9 +107,8 @@ def test_a_document_that_is_in_elasticsearchs_memory_only_is_not_taken_for_store
             wait_until(lambda: sink.resent > 0)
             largest_file(pid, "unlimited")
             written = writing.result()
-        sink.write(
-            None, [last], Event()
-        )  # a translog that could not be written fails of it, and with it the shard
+        # a translog that could not be written fails of one more, and with it the shard
+        sink.write(None, [last], Event())
         client.cluster.reroute(retry_failed=True, metric="none")
         client.indices.refresh(index=pipeline.settings.elasticsearch_alias)
         found = client.count(index=pipeline.settings.elasticsearch_alias)["count"]
