@@ -27,11 +27,16 @@ def docker(cluster: Any) -> ComposeCluster:
     return cluster.docker
 
 
-def compose(docker: ComposeCluster, *arguments: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def variables(docker: ComposeCluster, cluster: Any) -> dict[str, str]:
+    """What each `up` must know: the passwords of all users, and the names that their rights are for."""
+    return os.environ | cluster.env
+
+
+def compose(variables: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [*compose_command(), "-p", running_project() or "", *arguments]
-    environment = os.environ | docker.environment()
     return subprocess.run(
-        command, env=environment, cwd=FOLDER, capture_output=True, text=True, timeout=120, check=False
+        command, env=variables, cwd=FOLDER, capture_output=True, text=True, timeout=120, check=False
     )
 
 
@@ -57,7 +62,7 @@ def test_killed_and_started_again_nothing_is_lost(
 
 @pytest.mark.timeout(600)
 def test_a_second_up_changes_nothing_and_data_survives_down_and_up(
-    docker: ComposeCluster, pipeline: Pipeline
+    docker: ComposeCluster, variables: dict[str, str], pipeline: Pipeline
 ) -> None:
     pipeline.send(tweet_lines(80))
     assert pipeline.catch_up().exit_code == 0
@@ -68,14 +73,9 @@ def test_a_second_up_changes_nothing_and_data_survives_down_and_up(
     project = running_project()
     docker.down()
     assert not containers()
-    again = ComposeCluster(docker_variables(docker), project)
-    again.up()
+    ComposeCluster(variables, project).up()
     report = pipeline.audit()
     assert (report.exit_code, report.stored, report.indexed) == (0, 80, 80), report
-
-
-def docker_variables(docker: ComposeCluster) -> dict[str, str]:
-    return dict(os.environ) | {"elasticsearch_password": docker.environment()["elasticsearch_password"]}
 
 
 def test_everything_is_published_on_loopback_and_the_password_is_on_no_command_line(
@@ -112,9 +112,9 @@ def test_kibana_logs_in_as_a_user_of_its_own(docker: ComposeCluster) -> None:
     assert refused.status_code == 401
 
 
-def test_the_dashboards_can_be_imported_again(docker: ComposeCluster) -> None:
+def test_the_dashboards_can_be_imported_again(variables: dict[str, str]) -> None:
     for _ in range(2):
-        assert compose(docker, "up", "-d", "kibana-setup").returncode == 0
+        assert compose(variables, "up", "-d", "kibana-setup").returncode == 0
         wait_until(lambda: not containers()["kibana-setup"]["State"]["Running"])
         setup = containers()["kibana-setup"]
         said = subprocess.run(
@@ -125,11 +125,9 @@ def test_the_dashboards_can_be_imported_again(docker: ComposeCluster) -> None:
         assert setup["State"]["ExitCode"] == 0
 
 
-def test_the_verbs_choose_the_containers_by_themselves(docker: ComposeCluster) -> None:
-    environment = os.environ | docker.environment()
-
+def test_the_verbs_choose_the_containers_by_themselves(variables: dict[str, str]) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, SCRIPT, *arguments], env=environment, capture_output=True, text=True,
+        return subprocess.run([sys.executable, SCRIPT, *arguments], env=variables, capture_output=True, text=True,
                               timeout=150, check=False)  # fmt: skip
 
     assert "kibana" in run("status").stdout
