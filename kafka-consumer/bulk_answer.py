@@ -1,6 +1,11 @@
-"""What to do after an answer of Elasticsearch's _bulk. Pure."""
+"""What to do after an answer of Elasticsearch's _bulk, and what is known of the documents then. Pure."""
 
+from collections import Counter
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
+
+from sink import Written
 
 # Wait and try again: queues full, disk watermark, an index set read-only, shards or nodes away, an operator's slip.
 WAIT_STATUS = {404, 408, 429, 500, 502, 503, 504}
@@ -26,3 +31,41 @@ def verdict(status: int, error: str | None) -> Verdict:
     if status in WAIT_STATUS or error in WAIT_ERRORS:
         return Verdict.AGAIN
     return Verdict.FORBIDDEN if status in (401, 403) else Verdict.POISON
+
+
+class RecentIds:
+    """The ids that were added last: so many at least, and twice as many at most."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._newer, self._older = set[str](), set[str]()
+
+    def add(self, id_: str) -> None:
+        """Remember an id."""
+        if len(self._newer) >= self._count:
+            self._newer, self._older = set(), self._newer
+        self._newer.add(id_)
+
+    def __contains__(self, id_: str) -> bool:
+        return id_ in self._newer or id_ in self._older
+
+
+@dataclass
+class Outcome:
+    """What became of the records of a write so far."""
+
+    written: Written = field(default_factory=Written)
+    poison: list[tuple[Any, str]] = field(default_factory=list)
+    """Records that will never be taken, and why."""
+    conflicts: list[Any] = field(default_factory=list)
+    """Records whose documents are there, perhaps not on disk."""
+    on_disk_below: float = 0
+    """What is there of the records below this offset is on disk."""
+    again: list[Any] = field(default_factory=list)
+    complaints: Counter[str] = field(default_factory=Counter)
+    """Why something must be asked again."""
+
+    def send_again(self, records: list[Any], why: str) -> None:
+        """Keep records for another request."""
+        self.again += records
+        self.complaints[why] += len(records)

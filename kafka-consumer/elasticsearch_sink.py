@@ -5,7 +5,6 @@ import math
 import random
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event
 from typing import Any
@@ -15,7 +14,7 @@ from elastic_transport import ConnectionError as NotConnected
 from elastic_transport import ConnectionTimeout, ObjectApiResponse
 from elasticsearch import ApiError, Elasticsearch
 
-from bulk_answer import Verdict, verdict
+from bulk_answer import Outcome, RecentIds, Verdict, verdict
 from elasticsearch_index import refusal
 from forgotten_list import ForgottenList
 from kafka_cluster.message import NotATweet
@@ -99,7 +98,7 @@ class ElasticsearchSink:
         self._forgotten.close()
         self._client.close()
 
-    def _wait(self, outcome: "Outcome", pause: float, cancelled: Event) -> None:
+    def _wait(self, outcome: Outcome, pause: float, cancelled: Event) -> None:
         self.resent += len(outcome.again)
         complaints = ", ".join(f"{count} x {what}" for what, count in outcome.complaints.items())
         count = len(outcome.again) + len(outcome.conflicts)
@@ -107,7 +106,7 @@ class ElasticsearchSink:
         if cancelled.wait(pause * random.uniform(0.5, 1)):
             raise Cancelled
 
-    def _bulk(self, records: list[Any], now: datetime | None, outcome: "Outcome") -> None:
+    def _bulk(self, records: list[Any], now: datetime | None, outcome: Outcome) -> None:
         """Send records once."""
         sent, ids, body = self._body(records, now, outcome)
         if not sent:
@@ -141,7 +140,7 @@ class ElasticsearchSink:
                 case Verdict.POISON:
                     outcome.poison.append((record, f"{kind}: {fault.get('reason')}"))
 
-    def _flush(self, outcome: "Outcome") -> bool:
+    def _flush(self, outcome: Outcome) -> bool:
         """Have what is there written to disk. A shard that fails of it, and starts again, is no reason for False."""
         try:
             failed = self._client.indices.flush(index=self._alias)["_shards"]["failed"]
@@ -156,7 +155,7 @@ class ElasticsearchSink:
         return not failed
 
     def _body(
-        self, records: list[Any], now: datetime | None, outcome: "Outcome"
+        self, records: list[Any], now: datetime | None, outcome: Outcome
     ) -> tuple[list[Any], list[str], bytes]:
         """Those of the records that are tweets and not forgotten, their ids and their lines.
 
@@ -176,7 +175,7 @@ class ElasticsearchSink:
         return sent, ids, b"".join(lines)
 
     def _whole_request_refused(
-        self, error: ApiError, sent: list[Any], now: datetime | None, outcome: "Outcome"
+        self, error: ApiError, sent: list[Any], now: datetime | None, outcome: Outcome
     ) -> None:
         kind = f"{error.status_code} {error.error}"
         judged = verdict(error.status_code, str(error.error))
@@ -191,41 +190,3 @@ class ElasticsearchSink:
             middle = len(sent) // 2
             self._bulk(sent[:middle], now, outcome)
             self._bulk(sent[middle:], now, outcome)
-
-
-class RecentIds:
-    """The ids that were added last: so many at least, and twice as many at most."""
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._newer, self._older = set[str](), set[str]()
-
-    def add(self, id_: str) -> None:
-        """Remember an id."""
-        if len(self._newer) >= self._count:
-            self._newer, self._older = set(), self._newer
-        self._newer.add(id_)
-
-    def __contains__(self, id_: str) -> bool:
-        return id_ in self._newer or id_ in self._older
-
-
-@dataclass
-class Outcome:
-    """What became of the records of a write so far."""
-
-    written: Written = field(default_factory=Written)
-    poison: list[tuple[Any, str]] = field(default_factory=list)
-    """Records that will never be taken, and why."""
-    conflicts: list[Any] = field(default_factory=list)
-    """Records whose documents are there, perhaps not on disk."""
-    on_disk_below: float = 0
-    """What is there of the records below this offset is on disk."""
-    again: list[Any] = field(default_factory=list)
-    complaints: Counter[str] = field(default_factory=Counter)
-    """Why something must be asked again."""
-
-    def send_again(self, records: list[Any], why: str) -> None:
-        """Keep records for another request."""
-        self.again += records
-        self.complaints[why] += len(records)

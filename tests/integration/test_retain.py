@@ -14,14 +14,7 @@ from elasticsearch_index import connect_elasticsearch
 from hdfs_sink import HdfsSink
 from pipeline import Pipeline, refused
 from sample import Record, tweet_lines
-from stored_archive import (
-    DAY_MS,
-    GONE,
-    compact,
-    hdfs,
-    store_topic,
-    topic_folder,
-)
+from stored_archive import DAY_MS, GONE, compact, hdfs, store_topic, topic_folder
 from topic_guard import TopicGuard
 
 pytestmark = pytest.mark.long

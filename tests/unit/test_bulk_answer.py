@@ -11,8 +11,8 @@ from elasticsearch import ApiError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk_answer import WAIT_ERRORS, WAIT_STATUS, Verdict, verdict
-from elasticsearch_sink import ElasticsearchSink, Outcome, RecentIds
+from bulk_answer import WAIT_ERRORS, WAIT_STATUS, Outcome, RecentIds, Verdict, verdict
+from elasticsearch_sink import ElasticsearchSink
 from forgotten_posts import Forgotten
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
