@@ -5,27 +5,24 @@ import fcntl
 import hashlib
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import psutil
-import yaml
 
 import downloads
 from clusters import Listener, Memory, ServerState, brokers_at, environment_at
 from compose_file import Service, load_services
 from env_file import refuse_placeholders
 from kafka_cluster.script import ROOT, UserError, uninterrupted
+from native_launch import NATIVE, launch, supply
 from processes import ServerProcess, check_free, is_taken
-from provisioning import UNPRIVILEGED_USER, clean_environment, is_formatted, provision
+from provisioning import provision
 from readiness import LAST_CHECKS, is_ready
 from server_config import LOOPBACK, ServerConfig, server_config
 
-NATIVE = yaml.safe_load(Path(__file__).with_name("native.yml").read_text(encoding="utf-8"))
 READY_SECONDS = 120.0
 RESTARTS = 4
 MEMORY_NEEDED = 3 << 30  # resident after an hour of load: 2.6 to 2.9 GB
@@ -77,9 +74,9 @@ class NativeCluster:
                 for name in missing:
                     check_free(name, self.configs[name].ports)
                 with _timed(seconds, "software"):
-                    supply = _supply({NATIVE["services"][name]["software"] for name in missing})
+                    software = supply(missing)
                 with _timed(seconds, "servers"):
-                    self._start_and_wait(missing, supply)
+                    self._start_and_wait(missing, software)
                 with _timed(seconds, "first writes"):
                     self._check_writes()
                 self._complete.touch()
@@ -107,7 +104,7 @@ class NativeCluster:
         process = self._known(name)
         if process.pid is None:
             check_free(name, self.configs[name].ports)
-            self._start_and_wait([name], _supply({NATIVE["services"][name]["software"]}))
+            self._start_and_wait([name], supply([name]))
 
     def kill(self, name: str) -> None:
         """SIGKILL one server."""
@@ -192,12 +189,12 @@ class NativeCluster:
             self._say(f"ending what an aborted run left: {', '.join(running)}")
             self._stop(running)
 
-    def _start_and_wait(self, names: list[str], supply: Mapping[str, str]) -> None:
+    def _start_and_wait(self, names: list[str], software: Mapping[str, str]) -> None:
         started = time.monotonic()
         for name in names:
-            provision(self.configs[name], self.folder / name, supply)
+            provision(self.configs[name], self.folder / name, software)
         with uninterrupted(), ThreadPoolExecutor(len(self.processes)) as starters:  # what runs must be known
-            list(starters.map(lambda name: self._launch(name, supply), names))
+            list(starters.map(lambda name: self._launch(name, software), names))
         waiting, restarts = list(names), dict.fromkeys(names, 0)
         while waiting:
             for name in list(waiting):
@@ -206,7 +203,7 @@ class NativeCluster:
                     restarts[name] += 1
                     time.sleep(1)
                     with uninterrupted():
-                        self._launch(name, supply)
+                        self._launch(name, software)
                 self._raise_if_dead(name)
                 if is_ready(name, self.configs[name], self.environment()):
                     waiting.remove(name)
@@ -218,26 +215,8 @@ class NativeCluster:
                 )
             time.sleep(0.2)
 
-    def _launch(self, name: str, supply: Mapping[str, str]) -> None:
-        config, folder, native = self.configs[name], self.folder / name, NATIVE["services"][name]
-        environment = clean_environment(supply["java"], folder) | dict(config.environment)
-        if config.password:
-            user = UNPRIVILEGED_USER if os.geteuid() == 0 else None
-            environment |= {"ES_PATH_CONF": str(folder / "config"), "ES_TMPDIR": str(folder / "tmp")}
-            self.processes[name].start([f"{supply['elasticsearch']}/bin/elasticsearch"], environment, user)
-            return
-        java = [
-            f"{supply['java']}/bin/java", *config.jvm, *native["jvm"], f"-Djava.io.tmpdir={folder / 'tmp'}",
-            f"-Dlog4j.configuration=file:{folder}/log4j.properties",
-            "-cp", f"{folder}{os.pathsep}{supply[native['software']]}", native["main"],
-        ]  # fmt: skip
-        if name == "namenode" and not any(map(is_formatted, config.folders)):
-            with self.processes[name].log.open("ab") as log:
-                subprocess.run(
-                    [*java, "-format", "-force", "-nonInteractive"], env=environment, cwd=folder,
-                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True, start_new_session=True,
-                )  # fmt: skip
-        self.processes[name].start([*java, *config.arguments], environment)
+    def _launch(self, name: str, software: Mapping[str, str]) -> None:
+        launch(self.processes[name], self.configs[name], self.folder / name, software)
 
     def _raise_if_dead(self, name: str) -> None:
         process = self.processes[name]
@@ -286,21 +265,6 @@ def free_offset(variables: Mapping[str, str], offsets: range = TEST_OFFSETS) -> 
         if not any(map(is_taken, ports)) and not cluster.folder.exists():
             return offset
     raise UserError("no port offset is free")
-
-
-def _supply(software: set[str]) -> dict[str, str]:
-    """Java, class paths and Elasticsearch's folder, fetched if they are not there."""
-    if not software:
-        return {}
-    supply = {"java": str(downloads.java_home())}
-    for name in software:
-        what: dict[str, Any] = NATIVE["software"][name]
-        supply[name] = (
-            downloads.class_path(what["jars"].strip())
-            if "jars" in what
-            else str(downloads.elasticsearch_home(what["zip"]))
-        )
-    return supply
 
 
 @contextlib.contextmanager

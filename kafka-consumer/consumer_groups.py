@@ -83,7 +83,7 @@ def _run_to_the_end(
 ) -> int:
     events = None
     if name == "elasticsearch":
-        events = GroupEvents(settings, lambda: loop.written, lambda: loop.owns(0))
+        events = GroupEvents(settings, lambda: loop.progress.written, lambda: loop.owns(0))
     try:
         loop.run()
         if watch.failure:
@@ -95,7 +95,7 @@ def _run_to_the_end(
         if events:
             events.close()
         lost.close()
-        log.info("%s: ended: %s", name, loop.summary())
+        log.info("%s: ended: %s", name, loop.progress.summary())
     return 0
 
 

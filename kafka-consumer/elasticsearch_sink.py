@@ -148,9 +148,7 @@ class ElasticsearchSink:
         except (NotConnected, ConnectionTimeout) as error:
             failed, why = 1, f"no answer ({type(error).__name__})"
         except ApiError as error:
-            failed, why = 1, f"{error.status_code} {error.error}"
-            if verdict(error.status_code, str(error.error)) is Verdict.FORBIDDEN:
-                raise refusal(self._settings, f"{why}; it needs the privilege maintenance") from None
+            failed, why = 1, self._judged(error, "; it needs the privilege maintenance")[0]
         outcome.complaints += Counter({why: failed})
         return not failed
 
@@ -177,10 +175,7 @@ class ElasticsearchSink:
     def _whole_request_refused(
         self, error: ApiError, sent: list[Any], now: datetime | None, outcome: Outcome
     ) -> None:
-        kind = f"{error.status_code} {error.error}"
-        judged = verdict(error.status_code, str(error.error))
-        if judged is Verdict.FORBIDDEN:
-            raise refusal(self._settings, kind)
+        kind, judged = self._judged(error)
         if error.status_code not in (400, 413) or judged is Verdict.AGAIN:
             outcome.send_again(sent, kind)
         elif len(sent) == 1:
@@ -190,3 +185,10 @@ class ElasticsearchSink:
             middle = len(sent) // 2
             self._bulk(sent[:middle], now, outcome)
             self._bulk(sent[middle:], now, outcome)
+
+    def _judged(self, error: ApiError, needs: str = "") -> tuple[str, Verdict]:
+        """Why a whole request was refused, and what to do then. Raises UserError where a person must look."""
+        kind, judged = f"{error.status_code} {error.error}", verdict(error.status_code, str(error.error))
+        if judged is Verdict.FORBIDDEN:
+            raise refusal(self._settings, kind + needs) from None
+        return kind, judged

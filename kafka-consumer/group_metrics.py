@@ -53,7 +53,8 @@ class GroupMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Called in a thread of the endpoint."""
-        written, lost = self._loop.written, self._lost
+        progress, lost = self._loop.progress, self._lost
+        written = progress.written
         records = Counter(f"{PREFIX}_records", "Records done with", labels=["group", "outcome"])
         for outcome in ("new", "existing", "dead", "forgotten"):
             records.add_metric([self._name, outcome], getattr(written, outcome))
@@ -63,7 +64,7 @@ class GroupMetrics(Collector):
             letters.add_metric([self._name, reason], count)
         yield letters
         yield self._counter("resent_records", "Records sent again within a write", self._sink.resent)
-        yield self._counter("restarts", "Times that a partition had to be started anew", self._loop.restarts)
+        yield self._counter("restarts", "Times that a partition had to be started anew", progress.restarts)
         yield self._counter("lost_ranges", "Ranges that Kafka deleted before they were read", lost.ranges)
         yield self._counter("lost_records", "Records of those ranges", lost.records)
         yield self._gauge("partitions", "Partitions that this process has", self._loop.owned())

@@ -11,6 +11,7 @@ from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import AuthorizationError, KafkaError
 
 from finish_line import FinishLine
+from group_progress import GroupProgress
 from kafka_cluster.script import UserError
 from lane import Lane
 from rebalance_notes import Assignor, RebalanceNotes
@@ -21,7 +22,6 @@ log = logging.getLogger(__name__)
 
 POLL_MS = 100
 COMMIT_SECONDS = 1.0
-REPORT_SECONDS = 5.0
 DRAIN_SECONDS = 10.0
 BEYOND_END_TRIES = 8
 
@@ -42,8 +42,7 @@ class PollLoop:
         self._finish_line: FinishLine | None = None
         self._paused = False
         self._next_commit = 0.0
-        self._reported_at, self._reported = time.monotonic(), 0
-        self.written, self.restarts = Written(), 0
+        self.progress = GroupProgress(sink.name, sink.verb, from_beginning, time.monotonic())
         self.stop = stop
 
     def run(self) -> None:
@@ -89,7 +88,7 @@ class PollLoop:
         self._hold_back()
         if now >= self._next_commit:
             self._commit()
-            self._report(now)
+            self.progress.report(now, self.lag())
 
     def _follow_rebalances(self) -> None:
         for what, partitions in self._listener.take():
@@ -185,7 +184,7 @@ class PollLoop:
         try:
             result = job.result()
             if isinstance(result, tuple):
-                self.written += result[1]
+                self.progress.written += result[1]
                 if lane.active:
                     lane.wrote(result[0])
             else:
@@ -204,7 +203,7 @@ class PollLoop:
     def _forget(self, lane: Lane, why: str) -> None:
         """The one recovery rule: give the claim up, poll Kafka, and claim again if the partition is still ours."""
         log.warning("%s: partition %d starts anew: %s", self._sink.name, lane.tp.partition, why)
-        self.restarts += 1
+        self.progress.restarts += 1
         lane.stop()
         lane.claim = None
         if lane.assigned:
@@ -282,23 +281,3 @@ class PollLoop:
         """True while the partition is assigned to this process."""
         lane = self._lanes.get(TopicPartition(self._topic, partition))
         return lane is not None and lane.assigned
-
-    def _report(self, now: float) -> None:
-        seconds, total = now - self._reported_at, self.written.total
-        if seconds < REPORT_SECONDS or total == self._reported:
-            return
-        log.info(
-            "%s: %s, %s/s, lag %s", self._sink.name, self.summary(),
-            f"{(total - self._reported) / seconds:,.0f}", f"{self.lag():,}",
-        )  # fmt: skip
-        self._reported_at, self._reported = now, total
-
-    def summary(self) -> str:
-        """What was done so far, in words."""
-        written = self.written
-        if self._from_beginning:
-            text = f"read again {written.total:,}: {written.new:,} new, {written.existing:,} already there"
-        else:
-            text = f"{written.new:,} {self._sink.verb}, {written.existing:,} already there"
-        text += f", {written.dead:,} dead letters" if written.dead else ""
-        return text + (f", {written.forgotten:,} forgotten" if written.forgotten else "")

@@ -12,7 +12,7 @@ import requests
 
 from certificates import ca_file, keystore
 from downloads import class_path, java_home
-from native_cluster import NATIVE
+from native_launch import NATIVE
 from pipeline import wait_until
 from processes import ServerProcess, is_taken
 from server_config import LOG4J, LOOPBACK

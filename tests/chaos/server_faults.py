@@ -14,7 +14,7 @@ import downloads
 from chaos_world import Steps, World, after_a_look, written_again
 from kafka_cluster.script import UserError
 from namenode_proxy import Hook
-from native_cluster import NATIVE
+from native_launch import NATIVE
 
 BROKERS = ["kafka1", "kafka2", "kafka3"]
 DATANODES = ["datanode1", "datanode2", "datanode3"]

@@ -16,7 +16,8 @@ import requests
 
 import downloads
 from kafka_cluster.script import ROOT, UserError
-from native_cluster import NATIVE, NativeCluster, free_offset
+from native_cluster import NativeCluster, free_offset
+from native_launch import NATIVE
 from processes import ServerProcess, check_free
 
 SCRIPT = str(ROOT / "kafka-cluster" / "cluster.py")

@@ -4,6 +4,8 @@ import json
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from kafka import KafkaProducer
@@ -63,6 +65,34 @@ def settled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forgetting, "SETTLE_SECONDS", 0.0)
 
 
+@contextmanager
+def streaming(pipeline: Pipeline, carrying: list[bytes]) -> Iterator[None]:
+    """Meanwhile tweets come into the topic, and among them these again and again."""
+    enough = threading.Event()
+
+    def stream() -> None:
+        while not enough.wait(0.1):
+            pipeline.send([*tweet_lines(30), *carrying])
+
+    thread = threading.Thread(target=stream)
+    thread.start()
+    try:
+        yield
+    finally:
+        enough.set()
+        thread.join()
+
+
+def emptied(before: dict[tuple[int, int], bytes], after: dict[tuple[int, int], bytes]) -> int:
+    """How many lines lost their tweet, and nothing but it; all others are as they were."""
+    places = [place for place in before if before[place] != after[place]]
+    for place in places:
+        kept, was = json.loads(after[place]), json.loads(before[place])
+        assert kept.pop("forgotten") and {"tweet", "value_base64"} & was.keys()
+        assert kept == {name: was[name] for name in kept} and len(kept) == len(was) - 1
+    return len(places)
+
+
 def test_forgotten_while_consumers_run_and_nothing_brings_it_back(
     pipeline: Pipeline, settled_at_once: None
 ) -> None:
@@ -82,19 +112,8 @@ def test_forgotten_while_consumers_run_and_nothing_brings_it_back(
     leave_what_nobody_reads(pipeline)
 
     consumers = pipeline.start("consumer.py")
-    enough = threading.Event()
-
-    def stream() -> None:
-        while not enough.wait(0.1):
-            pipeline.send([*tweet_lines(30), secrets[0], *secrets[4:6]])
-
-    streaming = threading.Thread(target=stream)
-    streaming.start()
-    try:
+    with streaming(pipeline, [secrets[0], *secrets[4:6]]):
         by_id = pipeline.run("archive.py", "forget", "--ids", "ids.txt")
-    finally:
-        enough.set()
-        streaming.join()
     assert by_id.returncode == 0 and "1 posts and 0 users are new on it; 1 and 1 in all" in by_id.stdout, (
         by_id
     )
@@ -106,13 +125,7 @@ def test_forgotten_while_consumers_run_and_nothing_brings_it_back(
     report = pipeline.catch_up()
     assert report.exit_code == 0 and report.forgotten == report.forgotten_in_hdfs > len(secrets), report
     assert f"forgotten: {report.forgotten:,} of these records" in str(report)
-    after = archived(pipeline)
-    emptied = {place for place in before if before[place] != after[place]}
-    assert len(emptied) == len(secrets)
-    for place in emptied:
-        kept, was = json.loads(after[place]), json.loads(before[place])
-        assert kept.pop("forgotten") and {"tweet", "value_base64"} & was.keys()
-        assert kept == {name: was[name] for name in kept} and len(kept) == len(was) - 1
+    assert emptied(before, archived(pipeline)) == len(secrets)
     assert not [path for path, content in files(pipeline).items() if SECRET.encode() in content]
     assert not hdfs(pipeline).list(f"{pipeline.settings.hdfs_root}/_rewriting")
 

@@ -17,7 +17,8 @@ from compose_cluster import HOST_NAME_FILE
 from compose_file import COMPOSE_FILE, interpolate, load_services
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import ELASTICSEARCH_USERS
-from native_cluster import NATIVE, NativeCluster
+from native_cluster import NativeCluster
+from native_launch import NATIVE
 
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text(encoding="utf-8"))
 SERVICES: dict[str, Any] = COMPOSE["services"]
