@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Write tweets.ndjson, what Kibana imports, from the dashboards' descriptions beside this file."""
 
+import argparse
 from pathlib import Path
 
 from dashboard_objects import Json, as_ndjson, data_view
@@ -27,6 +28,7 @@ def dashboard_objects(
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     FILE.write_text(as_ndjson(dashboard_objects()), encoding="utf-8", newline="\n")
     print(f"wrote {FILE}")
 

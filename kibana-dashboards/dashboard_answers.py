@@ -1,6 +1,6 @@
 """Asks Elasticsearch what the panels of a dashboard want to know: one request, a second one for "all others"."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -28,17 +28,14 @@ class Asked:
     refused: NotDrawn | None = None
 
 
-def searcher(client: Elasticsearch, indices: Mapping[str, str]) -> Search:
-    """Asks the server; `indices`: other names for what the data views name. Raises UserError where it is away."""
+def searcher(client: Elasticsearch) -> Search:
+    """Asks the server. Raises UserError where it is away."""
 
     def search(asked: Sequence[Question]) -> Sequence[Json]:
         searches: list[Json] = []
         for question in asked:
-            name = question.panel.view.indices
-            searches += [
-                {"index": indices.get(name, name), "ignore_unavailable": True},
-                search_body(question),
-            ]
+            index = question.panel.view.indices
+            searches += [{"index": index, "ignore_unavailable": True}, search_body(question)]
         try:
             return client.msearch(searches=searches)["responses"] if searches else []
         except (ApiError, TransportError) as error:

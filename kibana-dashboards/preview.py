@@ -12,7 +12,9 @@ try:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports: no traceback
     from elasticsearch import Elasticsearch
 
+    from build_dashboards import dashboard_objects
     from dashboard_answers import answers, searcher
+    from dashboard_objects import as_ndjson
     from kafka_cluster.elasticsearch_options import elasticsearch_options, require_login
     from kafka_cluster.reachable import require_elasticsearch
     from kafka_cluster.script import ROOT, UserError, run, set_up_logging
@@ -34,7 +36,6 @@ except ModuleNotFoundError as missing:
     )
     sys.exit(2)
 
-SAVED_OBJECTS = Path(__file__).with_name("tweets.ndjson")
 PAGE = ROOT / "build" / "preview" / "index.html"
 
 
@@ -53,7 +54,7 @@ def main() -> None:
     args = parser.parse_args()
     settings = load_settings()
     set_up_logging(settings.log_format)
-    dashboards = chosen(args.dashboard)
+    dashboards = chosen(args.dashboard, settings)
     drawn, fonts = draw_all(dashboards, settings, args.since, args.until)
     made = f"Drawn by preview.py from Elasticsearch, without Kibana, at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     write(args.output, page(drawn, made, fonts).encode())
@@ -63,9 +64,10 @@ def main() -> None:
         print(f"the picture: {args.png}")
 
 
-def chosen(name: str | None) -> list[Dashboard]:
-    """The dashboards of tweets.ndjson, or the one that was asked for."""
-    dashboards = read_dashboards(SAVED_OBJECTS.read_text(encoding="utf-8").splitlines())
+def chosen(name: str | None, settings: Settings) -> list[Dashboard]:
+    """The dashboards as import_dashboards.py gives them to Kibana, or the one that was asked for."""
+    objects = dashboard_objects(settings.time_zone, settings.elasticsearch_alias, settings.events_index)
+    dashboards = read_dashboards(as_ndjson(objects).splitlines())
     found = [each for each in dashboards if name in (None, each.id)]
     if not found:
         raise UserError(f"no dashboard {name}: there are {', '.join(each.id for each in dashboards)}")
@@ -77,7 +79,7 @@ def draw_all(
 ) -> tuple[list[DrawnDashboard], Fonts]:
     """Ask Elasticsearch, and draw what it answers."""
     zone, now = ZoneInfo(settings.time_zone), datetime.now(UTC)
-    search = searcher(connect(settings), own_indices(settings))
+    search = searcher(connect(settings))
     spans = [window(since or each.since, until or each.until, now, zone) for each in dashboards]
     tables = [answers(each, span, now, zone, search) for each, span in zip(dashboards, spans, strict=True)]
     fonts = Fonts(words_of(dashboards, tables))
@@ -99,11 +101,6 @@ def connect(settings: Settings) -> Elasticsearch:
     require_login(settings, READER)
     require_elasticsearch(settings)
     return Elasticsearch(**elasticsearch_options(settings, READER), request_timeout=30)
-
-
-def own_indices(settings: Settings) -> dict[str, str]:
-    """What the data views name -> what the settings call it."""
-    return {"tweets": settings.elasticsearch_alias, "pipeline-events-*": f"{settings.events_index}-*"}
 
 
 def write(path: Path, content: bytes) -> None:

@@ -148,7 +148,8 @@ def _producing(results: Results, words: Row) -> str:
         ]))  # fmt: skip
     alone = {name: results.of("reading", name) for name in results.names("reading")}
     reading = [
-        f"{name} {median(rows, 'rate'):,.0f} ({median(rows, 'client'):.2f})" for name, rows in alone.items()
+        f"{words['names'].get(name, name)} {median(rows, 'rate'):,.0f} ({median(rows, 'client'):.2f})"
+        for name, rows in alone.items()
     ]
     said = [words["reading"].format(", ".join(reading))] if reading else []
     return "\n".join([f"**{words['producing']}**", "", *table, "", *said]).strip()
@@ -203,7 +204,13 @@ def _footer(results: Results, words: Row) -> str:
     rounds = 1 + max((row.get("round", 0) for row in results.of("peers")), default=0)
     kills = 1 + max((row.get("kill", 0) for row in results.of("kills")), default=0)
     said = words["footer"].format(
-        rounds=rounds, kills=kills, cores=machine["cores"], memory=machine["memory_gb"]
+        rounds=rounds,
+        kills=kills,
+        cores=machine["cores"],
+        memory=machine["memory_gb"],
+        commits=", ".join(
+            sorted({f"{part['commit']} ({part['at'][:10]})" for part in results.machines.values()})
+        ),
     )
     others = median(results.rows, "others") or 0.0
     if others > BUSY:

@@ -38,7 +38,8 @@ WORDS: dict[str, dict[str, Any]] = {
             "delivered, as Elasticsearch and the DataNodes count); start: until the first is delivered. Limits: "
             "ready-made bodies, no Kafka. Killed: the sum of {kills} kills with -9 at 40%, each started again. "
             "Peers index the tweet as X sent it, under a mapping of the same fields; group A builds the document. "
-            "`make bench` measures all this, `python3 run.py bench --write-readme` writes it here."
+            "`make bench` measures all this, `python3 run.py bench --write-readme` writes it here. Commits measured: "
+            "{commits}."
         ),
         "busy": " The machine was busy with other work meanwhile (it had {} cores in the median): measure again.",
         "names": {"group A": "group A", "group B": "group B"},
@@ -80,7 +81,8 @@ WORDS: dict[str, dict[str, Any]] = {
             "kill: 40%에서 "
             "kill -9 후 다시 시작, {kills}번의 합. 비교 대상은 X가 보낸 트윗을 그대로, 같은 필드의 매핑으로 "
             "색인하고, 그룹 A는 "
-            "문서를 만듭니다. `make bench`가 모두 재고, `python3 run.py bench --write-readme`가 여기에 적습니다."
+            "문서를 만듭니다. `make bench`가 모두 재고, `python3 run.py bench --write-readme`가 여기에 적습니다. "
+            "잰 commit: {commits}."
         ),
         "busy": " 그동안 기계가 다른 일로 바빴습니다(중앙값으로 코어 {}개). 다시 재십시오.",
         "names": {
@@ -93,7 +95,8 @@ WORDS: dict[str, dict[str, Any]] = {
             "kafka-python, its defaults": "kafka-python, 기본값",
             "kafka-python, our settings": "kafka-python, 같은 설정",
             "confluent-kafka, our settings": "confluent-kafka, 같은 설정",
-            "Kafka's own tool, our settings": "Kafka의 도구, 같은 설정", "searchable": "검색됨",
+            "Kafka's own tool, our settings": "Kafka의 도구, 같은 설정", "Kafka's own tool": "Kafka의 도구",
+            "searchable": "검색됨",
             "readable in HDFS": "HDFS에서 읽힘",
         },
     },

@@ -67,6 +67,12 @@ def test_every_setting_is_explained_in_the_example_and_every_example_is_a_settin
     assert shown == set(Settings.__dataclass_fields__)
 
 
+@pytest.mark.parametrize("readme", ["README.md", "README.ko.md"])
+def test_every_setting_is_in_the_table_of_each_readme(readme: str) -> None:
+    rows = re.findall(r"^\| ((?:`[a-z_]+`(?:, )?)+) \|", (ROOT / readme).read_text(encoding="utf-8"), re.M)
+    assert set(re.findall("[a-z_]+", " ".join(rows))) >= set(Settings.__dataclass_fields__)
+
+
 def test_no_secret_and_no_jar_is_in_git() -> None:
     files = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
