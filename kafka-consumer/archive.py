@@ -21,19 +21,13 @@ from pathlib import Path
 
 try:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports: no traceback
-    from elasticsearch import ApiError, TransportError
-    from hdfs import HdfsError
-    from kafka.errors import KafkaError
-    from requests.exceptions import RequestException
-
     from archive_compact import ArchiveCompact
-    from archive_reader import Torn
     from archive_retain import ArchiveRetain, first_kept
     from elasticsearch_forget import ElasticsearchForget
     from elasticsearch_index import connect_elasticsearch
     from forget import Forget
     from forgotten_posts import read_ids
-    from hdfs_client import HdfsClient, NotYes
+    from hdfs_client import HdfsClient
     from index_rebuild import IndexRebuild
     from kafka_cluster.message import is_tweet_id
     from kafka_cluster.reachable import require_hdfs
@@ -41,7 +35,7 @@ try:
     from kafka_cluster.settings import OPERATOR, Settings, load_settings
     from kafka_cluster.topics import admin_client
     from rebuild_letters import RebuildLetters
-    from sink import StopLoudly
+    from server_errors import run_again_after
     from topic_guard import open_topic_guard
 except ModuleNotFoundError as missing:
     print(
@@ -50,18 +44,6 @@ except ModuleNotFoundError as missing:
     )
     sys.exit(2)
 
-
-# what the servers raise; each verb may be run again after any of them
-TROUBLE = (
-    ApiError,
-    TransportError,
-    HdfsError,
-    RequestException,
-    KafkaError,
-    StopLoudly,
-    Torn,
-    NotYes,
-)
 
 FORGET_HELP = """\
 Delete posts everywhere, because they were deleted on X.
@@ -113,10 +95,8 @@ def main() -> int:
     args = parse()
     settings = load_settings()
     set_up_logging(settings.log_format)
-    try:
+    with run_again_after(f"the {args.verb}"):
         print(VERBS[args.verb](args, settings))
-    except TROUBLE as error:
-        raise UserError(f"the {args.verb} ended, run it again: {type(error).__name__}: {error}") from None
     return 0
 
 

@@ -17,7 +17,7 @@ from requests.exceptions import RequestException
 from archive_reader import CHUNK_BYTES, epoch_folders, partitions_of, replaced_folders, topic_folders
 from batches import batches
 from hdfs_archive import OPEN
-from hdfs_client import HdfsClient, NotYes
+from hdfs_client import NO_ANSWER, HdfsClient, NotYes
 from hdfs_sink import HdfsSink, epochs_in
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
@@ -117,7 +117,7 @@ class ArchiveRun:
                 claim = sink.claim(partition)
                 self._client.discard(claim.folder)  # nothing is stored in it
                 return
-            except (NotYes, HdfsError, RequestException):
+            except (NotYes, *NO_ANSWER):
                 if attempt == CLAIMS - 1:
                     raise
                 time.sleep(CLAIM_PAUSE_SECONDS)

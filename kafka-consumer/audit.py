@@ -21,6 +21,7 @@ try:
     from kafka_cluster.settings import Settings, load_settings
     from live_view import watch
     from pipeline_audit import audit
+    from server_errors import run_again_after
     from tweet_trace import as_json, trace
 except ModuleNotFoundError as missing:
     print(
@@ -34,15 +35,16 @@ def main() -> int:
     args = parse()
     settings = load_settings()
     set_up_logging(settings.log_format)
-    if args.verb == "trace":
-        return show_trace(args, settings)
-    if args.verb == "watch":
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        watch(settings, args.until_idle)
-        return 0
-    report = audit(settings)
-    print(report.as_json() if args.json else report)
-    return report.exit_code
+    with run_again_after(f"the {args.verb or 'audit'}"):
+        if args.verb == "trace":
+            return show_trace(args, settings)
+        if args.verb == "watch":
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            watch(settings, args.until_idle)
+            return 0
+        report = audit(settings)
+        print(report.as_json() if args.json else report)
+        return report.exit_code
 
 
 def show_trace(args: argparse.Namespace, settings: Settings) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kafka_cluster.message import Origin, dead_letter_origin, header, lost_range
+from kafka_cluster.message import Origin, dead_letter_origin, header, is_number, lost_range
 from kafka_cluster.settings import Settings
 from topic_reader import log_offsets, records
 
@@ -29,9 +29,9 @@ class DeadLetter:
 
     @property
     def cut_bytes(self) -> int:
-        """How many bytes of the line a producer left out."""
-        size = header(self.record.headers, "size")
-        return max(0, int(size) - len(self.record.value or b"")) if size and not self.origin else 0
+        """How many bytes of the value were left out."""
+        size = header(self.record.headers, "whole_size" if self.origin else "size") or ""
+        return max(0, int(size) - len(self.record.value or b"")) if is_number(size) else 0
 
 
 def dead_letters(settings: Settings) -> Iterator[DeadLetter]:

@@ -7,12 +7,20 @@ from typing import Any
 from kafka.errors import KafkaError
 
 from kafka_cluster.kafka_options import Producer, producer_options
-from kafka_cluster.message import Headers, Origin, dead_letter_headers, lost_range_headers
+from kafka_cluster.message import (
+    DEAD_LETTER_HEADERS,
+    Headers,
+    Origin,
+    dead_letter_headers,
+    lost_range_headers,
+)  # fmt: skip
 from kafka_cluster.settings import Settings
 
 log = logging.getLogger(__name__)
 
 ACKNOWLEDGE_SECONDS = 60
+KEPT_BYTES = 1_100_000
+"""Of a value: more than a tweet can have. One of many MB fits into the topic compressed, but not into a request."""
 Letter = tuple[bytes | None, bytes | None, Headers]
 """Key, value, headers."""
 
@@ -40,9 +48,13 @@ class DeadLetterWriter:
 
     def _letter(self, record: Any, reason: str) -> Letter:
         origin = Origin(record.topic, self._topic_id, record.partition, record.offset)
-        headers = [*record.headers, *dead_letter_headers(reason, self._group, origin)]
+        value = record.value and record.value[:KEPT_BYTES]
+        cut = len(record.value) if record.value != value else None
+        # a record that was a dead letter once, and was copied back, has such headers of an earlier origin
+        others = [each for each in record.headers if each[0] not in DEAD_LETTER_HEADERS]
+        headers = [*others, *dead_letter_headers(reason, self._group, origin, cut)]
         # of key and value one must be there
-        return b"" if record.key is None and record.value is None else record.key, record.value, headers
+        return b"" if record.key is None and value is None else record.key, value, headers
 
     def _deliver(self, letters: list[Letter]) -> None:
         with self._lock:

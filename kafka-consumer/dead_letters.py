@@ -13,11 +13,6 @@ import sys
 
 try:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports: no traceback
-    from elasticsearch import Elasticsearch
-    from hdfs import HdfsError
-    from kafka.errors import KafkaError
-    from requests.exceptions import RequestException
-
     from batches import batches
     from dead_letter_replay import BATCH, Replay, delivered, id_of, ids_of
     from dead_letter_topic import dead_letters
@@ -28,7 +23,7 @@ try:
     from kafka_cluster.reachable import require_hdfs
     from kafka_cluster.script import UserError, run, set_up_logging
     from kafka_cluster.settings import OPERATOR, READER, Settings, load_settings
-    from sink import StopLoudly
+    from server_errors import run_again_after
     from topic_guard import open_topic_guard
 except ModuleNotFoundError as missing:
     print(
@@ -44,29 +39,30 @@ def main() -> int:
     args = parse()
     settings = load_settings()
     set_up_logging(settings.log_format)
-    if args.verb == "show":
-        letters = matching(dead_letters(settings), args.reason)
-        for letter in itertools.islice(letters, args.limit):
-            print(shown(letter))
-        return 0
-    client = connect_elasticsearch(settings, READER if args.verb == "list" else OPERATOR)
-    if args.verb == "list":
-        print(listed(settings, client, args.reason))
-        return 0
-    ensure_index(client, settings)
-    return replay(settings, client, args.reason)
+    with run_again_after(f"the {args.verb}"):
+        return VERBS[args.verb](args, settings)
 
 
-def listed(settings: Settings, client: Elasticsearch, reason: str | None) -> Reasons:
-    reasons = Reasons()
-    for batch in batches(matching(dead_letters(settings), reason), BATCH):
+def show(args: argparse.Namespace, settings: Settings) -> int:
+    letters = matching(dead_letters(settings), args.reason)
+    for letter in itertools.islice(letters, args.limit):
+        print(shown(letter))
+    return 0
+
+
+def count(args: argparse.Namespace, settings: Settings) -> int:
+    client, reasons = connect_elasticsearch(settings, READER), Reasons()
+    for batch in batches(matching(dead_letters(settings), args.reason), BATCH):
         there = delivered(client, settings.elasticsearch_alias, ids_of(batch))
         for letter in batch:
             reasons.add(letter, id_of(letter) in there)
-    return reasons
+    print(reasons)
+    return 0
 
 
-def replay(settings: Settings, client: Elasticsearch, reason: str | None) -> int:
+def replay(args: argparse.Namespace, settings: Settings) -> int:
+    client = connect_elasticsearch(settings, OPERATOR)
+    ensure_index(client, settings)
     # the list of what was forgotten is there
     require_hdfs(settings)
     producer = connect(Producer, settings, **producer_options(settings))
@@ -79,14 +75,15 @@ def replay(settings: Settings, client: Elasticsearch, reason: str | None) -> int
     try:
         with open_topic_guard(settings) as guard:
             replayed = Replay(
-                settings, client, guard, lambda: matching(dead_letters(settings), reason), send
+                settings, client, guard, lambda: matching(dead_letters(settings), args.reason), send
             ).run()
-    except (KafkaError, StopLoudly, HdfsError, RequestException) as error:
-        raise UserError(f"the replay ended, run it again: {type(error).__name__}: {error}") from None
     finally:
         producer.close(timeout=5)
     print(replayed)
     return 1 if replayed.refused else 0
+
+
+VERBS = {"list": count, "show": show, "replay": replay}
 
 
 def parse() -> argparse.Namespace:
@@ -94,7 +91,7 @@ def parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb in ("list", "show", "replay"):
+    for verb in VERBS:
         command = verbs.add_parser(verb)
         command.add_argument("--reason", metavar="TEXT", help="only those whose reason holds this text")
         if verb == "show":

@@ -69,7 +69,7 @@ class ElasticsearchForget:
             self._client, index=indices, query={"query": query, "_source": False}, size=IDS_AT_A_TIME,
             ignore_unavailable=True,
         )  # fmt: skip
-        found = [{"delete": {"_index": hit["_index"], "_id": hit["_id"]}} for hit in hits]
+        found = ({"delete": {"_index": hit["_index"], "_id": hit["_id"]}} for hit in hits)
         for some in batches(found, IDS_AT_A_TIME):
             self._bulk(some)
 

@@ -129,7 +129,7 @@ class ElasticsearchSink:
                 case Verdict.NEW:
                     outcome.written.new += 1
                     self._created.add(id_)
-                case Verdict.EXISTING if record.offset < outcome.on_disk_below or id_ in self._created:
+                case Verdict.EXISTING if _offset(record) < outcome.on_disk_below or id_ in self._created:
                     outcome.written.existing += 1
                 case Verdict.EXISTING:
                     outcome.conflicts.append(record)
@@ -170,6 +170,9 @@ class ElasticsearchSink:
                     ids.append(tweet.id)
             except NotATweet as error:
                 outcome.poison.append((record, str(error)))
+            except Exception as error:  # a fault of ours: a dead letter can be replayed after its fix, and a
+                log.exception("no document can be made")  # partition that stands still loses all that follows
+                outcome.poison.append((record, f"no document can be made: {type(error).__name__}: {error}"))
         return sent, ids, b"".join(lines)
 
     def _whole_request_refused(
@@ -192,3 +195,8 @@ class ElasticsearchSink:
         if judged is Verdict.FORBIDDEN:
             raise refusal(self._settings, kind + needs) from None
         return kind, judged
+
+
+def _offset(record: Any) -> int:
+    """A producer's line that is replayed has none yet."""
+    return getattr(record, "offset", 0)

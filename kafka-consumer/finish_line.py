@@ -4,10 +4,10 @@ import time
 from collections.abc import Mapping
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+from kafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from lane import Lane
+from topic_reader import persistently
 
 CHECK_SECONDS = 0.3
 TIMEOUT_MS = 3_000
@@ -45,13 +45,9 @@ class FinishLine:
             return position is not None and position >= end
         return end == 0 or (self._consumer.committed(tp, timeout_ms=TIMEOUT_MS) or 0) >= end
 
-    # A broker that has just died makes these raise: try the others.
-    @retry(
-        retry=retry_if_exception_type(KafkaError),
-        stop=stop_after_delay(30),
-        wait=wait_fixed(0.5),
-        reraise=True,
-    )
+    @persistently
     def _end_offsets(self, topic: str) -> dict[TopicPartition, int]:
         partitions = [TopicPartition(topic, p) for p in self._consumer.partitions_for_topic(topic) or ()]
+        if not partitions:  # a broker that has just been started: of nothing all would be read
+            raise UnknownTopicOrPartitionError(topic)
         return self._consumer.end_offsets(partitions)

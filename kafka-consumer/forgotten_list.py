@@ -16,7 +16,7 @@ from requests.exceptions import RequestException
 
 from forgotten_posts import Forgotten, entry, from_entries
 from hdfs_archive import staging_folder
-from hdfs_client import READ_SECONDS, HdfsClient, persistently
+from hdfs_client import NO_ANSWER, READ_SECONDS, HdfsClient, persistently
 from kafka_cluster.message import timestamp
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
@@ -68,10 +68,10 @@ class ForgottenList:
                 return
             try:
                 self.now()
-            except (hdfs.HdfsError, RequestException) as error:
+            except (*NO_ANSWER, UserError) as error:
                 why = f"the list of what was forgotten can't be read from HDFS yet ({type(error).__name__}: {error})"
                 if self._required:
-                    raise hdfs.HdfsError(why) from None
+                    raise error if isinstance(error, UserError) else hdfs.HdfsError(why) from None
                 log.warning("%s: tweets are taken all the same", why)
             self._follower = threading.Thread(target=self._follow, daemon=True, name="forgotten list")
             self._follower.start()

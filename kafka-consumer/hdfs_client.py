@@ -9,6 +9,7 @@ from typing import Any
 import hdfs
 from hdfs.client import _Request
 from requests.exceptions import RequestException
+from urllib3.exceptions import HTTPError
 
 from hdfs_session import HdfsSession
 from kafka_cluster.settings import Settings
@@ -17,6 +18,10 @@ CONNECT_SECONDS, READ_SECONDS = 3.05, 20.0
 LOOK_SECONDS = 5.0  # of several NameNodes a frozen one must not hold us up
 NOT_ACTIVE = ("StandbyException", "RetriableException")  # a standby; one that is starting
 RETRY_SECONDS = 20.0  # a dead DataNode is handed out until its heartbeat is 3 s old
+
+
+NO_ANSWER = (hdfs.HdfsError, RequestException, HTTPError)
+"""What a request may raise. The last one: a body whose DataNode dies while it is read, which `hdfs` does not wrap."""
 
 
 class NotYes(Exception):
@@ -153,7 +158,7 @@ def persistently(attempt: Callable[[], Any]) -> Any:
     while True:
         try:
             return attempt()
-        except (hdfs.HdfsError, RequestException):
+        except NO_ANSWER:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.3)

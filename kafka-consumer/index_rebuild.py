@@ -21,7 +21,7 @@ from threading import Event
 from typing import Any
 
 from elastic_transport import TransportError
-from elasticsearch import Elasticsearch, NotFoundError
+from elasticsearch import ApiError, Elasticsearch, NotFoundError
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -237,5 +237,5 @@ class StillFilling(Event):
         time.sleep(timeout or 0)
         try:
             return not self._client.indices.exists_alias(name=self._name)
-        except TransportError:
+        except (TransportError, ApiError):  # away, or starting
             return False

@@ -18,8 +18,9 @@ RECORD_OVERHEAD_BYTES = 200
 class Lane:
     """The state of one assigned partition. There is at most one job (claim or write) at a time.
 
-    `done`: every record below this offset is finished; None until known. `expected`: the offset that comes next
-    from Kafka; None only before the first start. `gap_at`: the last such offset that did not come.
+    `done`: every record below this offset is finished; `expected`: the offset that comes next from Kafka; both None
+    before the first start. `gap_at`: the last expected offset that did not come. `beyond_end`: starts in a row at an
+    offset that the log does not have yet.
     """
 
     tp: TopicPartition
@@ -29,6 +30,7 @@ class Lane:
     job: Future | None = None
     due_at: float = 0.0
     failures: int = 0
+    beyond_end: int = 0
     expected: int | None = None
     gap_at: int | None = None
     done: int | None = None
@@ -41,7 +43,7 @@ class Lane:
 
     def start_at(self, offset: int) -> None:
         """Take records from here on."""
-        self.active, self.failures = True, 0
+        self.active, self.failures, self.beyond_end = True, 0, 0
         self.done = self.expected = offset
         self._clear()
 
@@ -51,21 +53,19 @@ class Lane:
         self._clear()
 
     def add(self, records: Iterable[Any], now: float) -> bool:
-        """Buffer records. False at a gap in the offsets: nothing may be taken after it before a new start.
+        """Buffer records, once started. False at a gap in the offsets: nothing is taken after it before a new start.
 
         The start compares with where the log begins, and tells what was lost. The same gap once more is a hole in
         the log itself, which transactions and compaction leave.
         """
         for record in records:
-            if self.expected is not None and record.offset < self.expected:
+            if record.offset < self.expected:
                 continue
-            if self.expected is not None and record.offset > self.expected != self.gap_at:
+            if record.offset > self.expected != self.gap_at:
                 self.gap_at = self.expected
                 return False
             if not self.records:
                 self.oldest_at = now
-            if self.done is None:
-                self.done = record.offset
             self.expected = record.offset + 1
             self.records.append(record)
             self.waiting_bytes += size_of(record)

@@ -62,7 +62,9 @@ class Watcher:
     def looks(self, seconds: float) -> Iterator[Figures]:
         """Figures, again and again; waits while brokers are away."""
         while True:
-            with contextlib.suppress(KafkaError):
+            with contextlib.suppress(
+                KafkaError, KeyError
+            ):  # the latter where a partition has no leader just now
                 yield self.look()
             time.sleep(seconds)
 

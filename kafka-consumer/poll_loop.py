@@ -152,11 +152,13 @@ class PollLoop:
             lane.claim = committed
         self._consumer.seek(lane.tp, start)
         lane.start_at(start)
-        self._consumer.resume(lane.tp)
+        if not self._paused:  # else it goes on with the others
+            self._consumer.resume(lane.tp)
 
     def _beyond_end(self, lane: Lane, error: BeyondEnd) -> None:
         self._forget(lane, str(error))
-        if lane.failures >= BEYOND_END_TRIES:
+        lane.beyond_end += 1
+        if lane.beyond_end >= BEYOND_END_TRIES:
             raise StopLoudly(f"{error}: this is not the topic that was read before") from None
 
     # writes
@@ -171,12 +173,12 @@ class PollLoop:
             ripe = full or old or lane.waiting_bytes >= sink.max_write_bytes or self._in_sight(lane)
             if free > 0 and not lane.job and ripe:
                 batch = lane.take(sink.max_write_bytes, now)
-                lane.job = self._workers.submit(self._write, lane, batch)
+                lane.job = self._workers.submit(self._write, lane.claim, batch, lane.cancelled)
                 free -= 1
                 full = False
 
-    def _write(self, lane: Lane, batch: list[Any]) -> tuple[int, Written]:
-        return batch[-1].offset + 1, self._sink.write(lane.claim, batch, lane.cancelled)
+    def _write(self, claim: Any, batch: list[Any], cancelled: Event) -> tuple[int, Written]:
+        return batch[-1].offset + 1, self._sink.write(claim, batch, cancelled)
 
     def _finish(self, lane: Lane) -> None:
         job: Future = lane.job  # type: ignore[assignment]

@@ -1,11 +1,12 @@
 """Reads a topic without a group: the records between offsets, as they are."""
 
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, LeaderNotAvailableError
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from kafka_cluster.kafka_options import connect, consumer_options
@@ -14,11 +15,30 @@ from kafka_cluster.settings import Settings
 from record_batches import unpack_faster
 
 SILENT_SECONDS = 60
-# A broker that has just died makes questions raise: try the others.
-persistently = retry(
-    retry=retry_if_exception_type(KafkaError), stop=stop_after_delay(30), wait=wait_fixed(0.5), reraise=True
-)
 Offsets = dict[TopicPartition, int]
+Asked = ParamSpec("Asked")
+Answer = TypeVar("Answer")
+
+
+def persistently(ask: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
+    """Ask for 30 s: a broker that has just died makes questions raise, and then others answer. Raises KafkaError."""
+
+    @retry(
+        retry=retry_if_exception_type(KafkaError),
+        stop=stop_after_delay(30),
+        wait=wait_fixed(0.5),
+        reraise=True,
+    )
+    @wraps(ask)
+    def asked(*args: Asked.args, **options: Asked.kwargs) -> Answer:
+        try:
+            return ask(*args, **options)
+        except (
+            KeyError
+        ) as error:  # kafka-python's answer for one of several partitions that has no leader just now
+            raise LeaderNotAvailableError(f"no leader: {error}") from None
+
+    return asked
 
 
 @persistently

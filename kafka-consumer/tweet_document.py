@@ -102,7 +102,12 @@ def document(tweet: Tweet, received_at: str | None, now: datetime | None, zone: 
 def _whole_text(post: Post) -> str | None:
     note = post.note_tweet or post.note_post
     text = (note and note.text) or post.text
-    return (html.unescape(text) if "&" in text else text) if text else None  # X escapes &, < and >
+    if not text or "&" not in text:
+        return text or None
+    try:
+        return html.unescape(text)  # X escapes &, < and >
+    except ValueError:  # &# and more digits than Python reads as a number: not X's
+        return text
 
 
 def _add_entities(made: Document, post: Post) -> None:

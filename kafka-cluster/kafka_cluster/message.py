@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import TypeGuard
 
 import orjson
 
@@ -110,11 +111,19 @@ def header(headers: Iterable[tuple[str, bytes | None]], name: str) -> str | None
     return None
 
 
-def dead_letter_headers(reason: str, group: str, origin: Origin) -> Headers:
-    """The headers of a record that a consumer group could not deliver."""
+DEAD_LETTER_HEADERS = frozenset({
+    "reason", "group", "origin_topic", "origin_topic_id", "origin_partition", "origin_offset", "whole_size",
+    "lost_to_offset",
+})  # fmt: skip
+"""What a consumer group's dead letter has beside the record's own headers."""
+
+
+def dead_letter_headers(reason: str, group: str, origin: Origin, cut: int | None = None) -> Headers:
+    """The headers of a record that a consumer group could not deliver; `cut`: the size of a value that was cut."""
+    whole = {} if cut is None else {"whole_size": cut}
     return _encoded(
         reason=reason, group=group, origin_topic=origin.topic, origin_topic_id=origin.topic_id,
-        origin_partition=origin.partition, origin_offset=origin.offset,
+        origin_partition=origin.partition, origin_offset=origin.offset, **whole,
     )  # fmt: skip
 
 
@@ -133,17 +142,22 @@ def lost_range(headers: Iterable[tuple[str, bytes | None]]) -> range | None:
     """The offsets that a group never had; None for a dead letter, which is one record."""
     headers = list(headers)
     origin, last = dead_letter_origin(headers), header(headers, "lost_to_offset")
-    return range(origin.offset, int(last) + 1) if origin and last else None
+    return range(origin.offset, int(last) + 1) if origin and is_number(last) else None
 
 
 def dead_letter_origin(headers: Iterable[tuple[str, bytes | None]]) -> Origin | None:
     """The origin of a consumer group's dead letter; None for one of the producer's."""
     headers = list(headers)
     partition, offset = header(headers, "origin_partition"), header(headers, "origin_offset")
-    if partition is None or offset is None:
+    if not is_number(partition) or not is_number(offset):  # anybody may write into a topic
         return None
     topic, topic_id = header(headers, "origin_topic"), header(headers, "origin_topic_id")
     return Origin(topic or "", topic_id or "", int(partition), int(offset))
+
+
+def is_number(text: str | None) -> TypeGuard[str]:
+    """True for the digits of a number of at most 64 bits."""
+    return text is not None and text.isascii() and text.isdigit() and len(text) < 20
 
 
 def _encoded(**headers: object) -> Headers:

@@ -11,9 +11,11 @@ from elasticsearch import ApiError
 from hypothesis import given
 from hypothesis import strategies as st
 
+import elasticsearch_sink
 from bulk_answer import WAIT_ERRORS, WAIT_STATUS, Outcome, RecentIds, Verdict, verdict
 from elasticsearch_sink import ElasticsearchSink
 from forgotten_posts import Forgotten
+from kafka_cluster.message import tweet_record
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 from sample import Record
@@ -140,6 +142,31 @@ def test_what_is_there_counts_if_it_was_committed_or_outlives_a_flush(
     waits = SimpleNamespace(wait=lambda _: False)
     assert sink(bulk, flush=flush).write(committed, tweets(2), waits) == wanted  # type: ignore[arg-type]
     assert next(left, None) is None
+
+
+def test_a_record_that_has_no_offset_yet_is_there_too_once_it_is_on_disk() -> None:
+    """A producer's line that was replayed: group A may be quicker, and has read it from the topic."""
+    waits = SimpleNamespace(wait=lambda _: False)
+    line = tweet_record(b'{"data":{"id":"1"}}', "stream")
+    answered = {"items": [{"create": {"status": 409}}]}
+    assert sink(lambda **_: answered).write(None, [line], waits) == Written(existing=1)  # type: ignore[arg-type]
+
+
+def test_a_record_of_which_our_code_can_make_no_document_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def create_action(tweet: Any, *_: Any) -> bytes:
+        if tweet.id == "1":
+            raise ZeroDivisionError("a fault of ours")
+        return b""
+
+    monkeypatch.setattr(elasticsearch_sink, "create_action", create_action)
+    letters: list[Any] = []
+    group = sink(lambda **_: {"items": [{"create": {"status": 201}}] * 2}, letters.extend)
+    assert group.write(None, tweets(3), Event()).dead == 1
+    assert [(record.offset, why) for record, why in letters] == [
+        (1, "no document can be made: ZeroDivisionError: a fault of ours")
+    ]
 
 
 def test_what_was_created_just_now_counts_without_a_flush() -> None:

@@ -13,6 +13,7 @@ from kafka_cluster.message import (
     dead_letter_headers,
     dead_letter_origin,
     header,
+    lost_range,
     refused_line_headers,
     tweet_record,
 )  # fmt: skip
@@ -52,3 +53,9 @@ def test_the_origin_of_a_dead_letter_can_be_read_back() -> None:
     headers = [("source", b"stream"), *dead_letter_headers("why", "group", origin)]
     assert dead_letter_origin(headers) == origin
     assert dead_letter_origin(refused_line_headers("why", "replay", 7, 12)) is None
+
+
+@pytest.mark.parametrize("offset", [b"abc", b"", b"9" * 30, "²".encode()])
+def test_headers_that_somebody_else_wrote_are_no_origin_unless_they_are_numbers(offset: bytes) -> None:
+    headers = [("origin_partition", b"1"), ("origin_offset", offset), ("lost_to_offset", b"2")]
+    assert dead_letter_origin(headers) is None and lost_range(headers) is None

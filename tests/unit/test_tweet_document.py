@@ -57,6 +57,11 @@ def test_a_retweet_shows_the_whole_text_the_tags_and_the_counts_of_its_original(
     assert (retweet["original"]["retweets"], retweet["metrics"]["retweets"]) == (128, 0)
 
 
+def test_a_text_that_python_can_not_unescape_stays_as_it_is() -> None:
+    text = f"&amp; &#{'1' * 5000}; &lt;"
+    assert document({"data": {"id": "1", "text": text}})["text"] == text
+
+
 def test_wrong_types_in_optional_fields_are_left_out() -> None:
     for value in odd_tweets():
         assert_fits(document(value), MAPPING)

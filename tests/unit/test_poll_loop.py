@@ -1,0 +1,130 @@
+"""The loop of a group beside a sink that takes nothing: what it buffers is bounded, whatever partitions come."""
+
+from collections.abc import Iterator
+from threading import Event
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from kafka import TopicPartition
+
+from finish_line import FinishLine
+from poll_loop import PollLoop
+from rebalance_notes import Assignor
+from sink import Cancelled, Sink, Written
+
+MIB = 1 << 20
+
+
+class Consumer:
+    """As much of a KafkaConsumer as the loop needs; a poll gives a record of 1 MiB for each partition not paused."""
+
+    config = {"auto_offset_reset": "earliest"}  # noqa: RUF012
+
+    def __init__(self) -> None:
+        self.paused: set[TopicPartition] = set()
+        self.positions: dict[TopicPartition, int] = {}
+        self.listener: Any = None
+
+    def subscribe(self, _: list[str], listener: Any) -> None:
+        self.listener = listener
+
+    def assign(self, partitions: range) -> None:
+        tps = [TopicPartition("tweets", number) for number in partitions]
+        self.positions |= dict.fromkeys(tps, 0)
+        self.listener.on_partitions_assigned(tps)
+
+    def pause(self, *tps: TopicPartition) -> None:
+        self.paused |= set(tps)
+
+    def resume(self, *tps: TopicPartition) -> None:
+        self.paused -= set(tps)
+
+    def seek(self, tp: TopicPartition, offset: int) -> None:
+        self.positions[tp] = offset
+
+    def poll(self, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
+        return {tp: [self._record(tp)] for tp in self.positions if tp not in self.paused}
+
+    def _record(self, tp: TopicPartition) -> Any:
+        self.positions[tp] += 1
+        return SimpleNamespace(offset=self.positions[tp] - 1, value=b"x" * MIB)
+
+    def committed(self, *_: Any, **__: Any) -> None:
+        return None
+
+    def beginning_offsets(self, tps: list[TopicPartition], **_: Any) -> dict[TopicPartition, int]:
+        return dict.fromkeys(tps, 0)
+
+    def end_offsets(self, tps: list[TopicPartition], **_: Any) -> dict[TopicPartition, int]:
+        return dict.fromkeys(tps, 1_000_000)
+
+    def commit(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def highwater(self, tp: TopicPartition) -> int:
+        return self.positions[tp]
+
+
+class Stuck(Sink):
+    """Its servers are away: a write waits until it is told that it may end."""
+
+    name, verb, fenced, topic_id, workers = "stuck", "kept", False, "id", 2
+    flush_bytes, flush_seconds, max_write_bytes = 8 * MIB, 0.0, 4 * MIB
+    resent = 0
+
+    def write(self, claim: Any, records: list[Any], cancelled: Event) -> Written:
+        cancelled.wait()
+        raise Cancelled
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def consumer() -> Consumer:
+    return Consumer()
+
+
+@pytest.fixture
+def turns(consumer: Consumer) -> Iterator[Any]:
+    """Runs the loop for so many turns; returns the bytes that it holds then."""
+    loop = PollLoop(consumer, Assignor(), "tweets", Stuck(), Event(), tell_lost=lambda *_: None)  # type: ignore[arg-type]
+    consumer.subscribe([], loop._listener)
+
+    def run(count: int) -> int:
+        for _ in range(count):
+            loop._turn(loop._poll())
+        return sum(lane.waiting_bytes + lane.writing_bytes for lane in loop._lanes.values())
+
+    yield run
+    for lane in loop._lanes.values():
+        lane.cancelled.set()
+    loop._workers.shutdown()
+
+
+def test_what_is_buffered_is_bounded_also_when_partitions_come_while_nothing_can_be_written(
+    consumer: Consumer, turns: Any
+) -> None:
+    consumer.assign(range(3))
+    held = turns(60)
+    assert held <= 24 * MIB
+    consumer.assign(range(3, 6))
+    assert turns(60) == held
+
+
+def test_the_finish_line_is_asked_for_again_where_a_partition_has_no_leader_or_a_broker_knows_no_topic() -> (
+    None
+):
+    """kafka-python raises KeyError for the first; the other would read as a topic of which all is read."""
+    known, ends = iter([set(), {0, 1}, {0, 1}]), iter([KeyError("no leader"), {"an end": 7}])
+
+    def end_offsets(_: Any) -> Any:
+        answer = next(ends)
+        if isinstance(answer, KeyError):
+            raise answer
+        return answer
+
+    asked: Any = SimpleNamespace(partitions_for_topic=lambda _: next(known), end_offsets=end_offsets)
+    line = FinishLine(asked, "tweets", from_beginning=False)
+    assert line._ends == {"an end": 7}
