@@ -4,8 +4,6 @@ import logging
 import time
 from datetime import UTC, datetime
 
-import orjson
-
 from file_replay import Line
 from ingest import Ingest, Stopper, StopReading
 from kafka_cluster.settings import Settings
@@ -69,7 +67,9 @@ class SearchPoll:
         self._cost = ReadCost(settings)
         self._progress = Progress(lambda: f", {self._cost}")
         self._events = ProducerEvents(settings, writer)
-        self._ingest = Ingest(settings, writer, "search", stopper, self._progress, self._events.tell)
+        self._ingest = Ingest(
+            settings, writer, "search", stopper, self._progress, self._events.tell, self._cost.count
+        )
         self._search = Search(token, url, stopper)
         serve_metrics(settings, self._ingest.counts, writer)
 
@@ -101,7 +101,6 @@ class SearchPoll:
             log.warning("search %s: what is older than X's seven days can't be read any more", rule.tag)
         for page in self._search.pages(rule.value, place.since_id, place.until_id, self._room):
             for line in page_lines(page, rule.tag):
-                self._cost.count(orjson.loads(line))
                 self._ingest.send(Line(self._ingest.counts.read + 1, line, len(line)))
             self._wait_for_kafka()
             place = place.after_page(page_ids(page))

@@ -1,0 +1,68 @@
+"""Rounds of searches: whatever a page holds, its place is kept."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import search_poll
+from ingest import Counts, Stopper
+from kafka_cluster.settings import Settings
+from kafka_writer import Outgoing
+from search_poll import SearchPoll
+from state_file import StateFile
+from stream_rules import Rule
+
+SETTINGS = Settings()
+
+
+class Acknowledging:
+    """A writer of which Kafka acknowledges everything at once."""
+
+    has_room, lost, acknowledged = True, 0, 0
+
+    def __init__(self) -> None:
+        self.topics: list[str] = []
+
+    def send(self, outgoing: Outgoing) -> None:
+        self.topics.append(outgoing.topic)
+
+    def tend(self) -> None:
+        pass
+
+    def flush(self, seconds: float) -> int:
+        return 0
+
+
+class OnePage:
+    """A search that finds one page."""
+
+    def __init__(self, page: dict[str, Any]) -> None:
+        self._page = page
+
+    def pages(self, *_: Any) -> Iterator[dict[str, Any]]:
+        yield self._page
+
+
+class NoEvents:
+    """Tells nobody."""
+
+    def tell(self, counts: Counts) -> None:
+        pass
+
+
+@pytest.mark.parametrize("odd", ["half a pair \ud83d", float("nan")])
+def test_a_post_that_no_json_may_hold_is_a_dead_letter_and_the_search_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: Any
+) -> None:
+    page = {"data": [{"id": "8", "text": "x"}, {"id": "7", "text": odd, "n": 1 << 99}]}
+    monkeypatch.setattr(search_poll, "Search", lambda *_: OnePage(page))
+    monkeypatch.setattr(search_poll, "ProducerEvents", lambda *_: NoEvents())
+    state, writer = StateFile(tmp_path / "state"), Acknowledging()
+    poll = SearchPoll(SETTINGS, writer, Stopper(), state, "token", "url")  # type: ignore[arg-type]
+    poll.run([Rule("kafka", "search")], every=60, once=True)
+    assert writer.topics == [SETTINGS.dead_letter_topic, SETTINGS.topic]
+    assert state.get("kafka")["since_id"] == "8"
+    assert poll._cost.posts == 1
+    state.close()
