@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 DEAD_LETTER_BYTES = 900_000
 SHOWN_REFUSALS = 10
 ROOM_SECONDS = 0.01
+TEND_SECONDS = 0.25
 
 
 class Redeliveries:
@@ -84,7 +85,7 @@ class StopReading(Exception):
 class Stopper:
     """Turns SIGINT and SIGTERM into the end of the loop: at once while waiting, else after the line at hand.
 
-    A context, around whatever may block and holds nothing: reading a line, sleeping.
+    A context, around whatever may block for long and holds nothing: reading a file's line, sleeping.
     """
 
     def __init__(self) -> None:
@@ -122,15 +123,17 @@ class Ingest:
         self._stopper, self._progress, self._tell = stopper, progress, tell
         self._bill = bill
         self._redeliveries = Redeliveries()
+        self._tended_at = 0.0
         self.counts = Counts()
 
     def run(
         self, lines: Iterable[Line | None], rate: float | None = None, limit: int | None = None,
-        room: Callable[[], int] | None = None,
+        room: Callable[[], int] | None = None, at_hand: bool = False,
     ) -> None:  # fmt: skip
         """Send until the lines end, a limit is reached, or the stopper says so; at most `rate` lines a second.
 
-        `room`: how many tweets may still be read. None among the lines means that nothing came just now.
+        `room`: how many tweets may still be read. None among the lines means that nothing came just now. `at_hand`: a
+        line or None comes within a moment; then taking one is never interrupted, else one that was taken may be lost.
         """
         reader, started, counts = iter(lines), time.monotonic(), self.counts
         try:
@@ -140,17 +143,26 @@ class Ingest:
                 with self._stopper:
                     if rate:
                         time.sleep(max(0.0, started + counts.read / rate - time.monotonic()))
+                    line = None if at_hand else next(reader)
+                if at_hand:
                     line = next(reader)
                 if line is not None:
                     self.send(line)
-                if line is None or rate or counts.read % 256 == 0:
-                    self._writer.tend()
-                    self._progress.show(counts)
-                    self._tell(counts)
+                if line is None or rate or counts.read % 256 == 0 or self._is_untended():
+                    self._look_after()
         except StopIteration:
             pass
         except StopReading:
             log.info("asked to end")
+
+    def _is_untended(self) -> bool:
+        return time.monotonic() - self._tended_at > TEND_SECONDS
+
+    def _look_after(self) -> None:
+        self._tended_at = time.monotonic()
+        self._writer.tend()
+        self._progress.show(self.counts)
+        self._tell(self.counts)
 
     def _wait_for_room(self) -> None:
         while not self._writer.has_room:

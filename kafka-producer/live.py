@@ -28,7 +28,8 @@ from x_stream import StreamReader
 
 log = logging.getLogger(__name__)
 
-IDLE_SECONDS = 0.2
+IDLE_SECONDS = 0.1
+"""Not longer: nobody interrupts it, so that no line is lost between the queue and whoever asked for it."""
 FLUSH_SECONDS = 10.0
 ASKED_SECONDS, ASKED_WHILE_AWAY_SECONDS, ASKED_EVENTS_SECONDS = 0.8, 0.1, 0.2
 """The rest waits on disk: whoever asks us to end waits 2 s at most, and the process needs half a second to be gone."""
@@ -91,7 +92,7 @@ def read_stream(
     filler.start()
     numbers = count(1)
     try:
-        ingest.run(_lines(reader, filler, duration, numbers), room=room)
+        ingest.run(_lines(reader, filler, duration, numbers), room=room, at_hand=True)
     finally:
         reader.stop()
         filler.stop(patient=not stopper.asked)

@@ -2,11 +2,12 @@
 
 import io
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from file_replay import Line
-from ingest import DEAD_LETTER_BYTES, Counts, Ingest, Stopper, StopReading
+from ingest import DEAD_LETTER_BYTES, TEND_SECONDS, Counts, Ingest, Stopper, StopReading
 from kafka_cluster.message import MAX_RECORD_BYTES, Headers, header
 from kafka_cluster.settings import Settings
 from kafka_writer import Outgoing
@@ -99,3 +100,33 @@ def test_a_writer_without_room_is_waited_for_and_the_wait_can_be_ended() -> None
     ingest = Ingest(SETTINGS, full, "replay", stopper, Progress(out=io.StringIO()))
     ingest.run([Line(1, tweet_lines(1)[0], 9)])
     assert (full.values, ingest.counts.read) == ([], 0)
+
+
+def test_asked_to_end_while_a_line_is_taken_it_sends_that_line_and_takes_no_other() -> None:
+    tweets = tweet_lines(2)
+    stopper, kept = Stopper(), Kept()
+
+    def taken() -> Iterator[Line]:
+        for number, line in enumerate(tweets, 1):
+            stopper(2, None)  # it is out of the queue, and in nobody's hands yet
+            yield Line(number, line, len(line))
+
+    Ingest(SETTINGS, kept, "stream", stopper, Progress(out=io.StringIO())).run(taken(), at_hand=True)
+    assert kept.values == tweets[:1]
+
+
+def test_a_writer_is_tended_several_times_a_second_however_slowly_lines_come() -> None:
+    class Tended(Kept):
+        times = 0
+
+        def tend(self) -> None:
+            self.times += 1
+
+    def slowly() -> Iterator[Line]:
+        for number in range(1, 4):
+            time.sleep(TEND_SECONDS + 0.01)
+            yield Line(number, tweet_lines(1)[0], 9)
+
+    tended = Tended()
+    Ingest(SETTINGS, tended, "replay", Stopper(), Progress(out=io.StringIO())).run(slowly())
+    assert tended.times == 3
