@@ -30,19 +30,29 @@ class Line(Struct, gc=False):
     source: str | None = None
 
 
+class Unpacked(gzip.GzipFile):
+    """What a gzip file holds. Closes that file too, as GzipFile does not."""
+
+    def __init__(self, packed: BinaryIO) -> None:
+        super().__init__(fileobj=packed)
+        self._packed = packed
+
+    def close(self) -> None:
+        """Close both."""
+        super().close()
+        self._packed.close()
+
+
 def open_lines(name: str) -> BinaryIO:
-    """Open a file, or standard input for `-`. Raises UserError where that fails."""
-    if name == "-":
-        stdin = sys.stdin.buffer
-        packed = stdin.peek(2)[:2] == GZIP_MAGIC  # type: ignore[union-attr]
-        return gzip.GzipFile(fileobj=stdin) if packed else stdin  # type: ignore[return-value]
-    path = Path(name)
+    """Open a file or a pipe, or standard input for `-`. Raises UserError where that fails."""
+    if name == "-" and sys.stdin is None:
+        raise UserError("can't read -: standard input is closed")
     try:
-        with path.open("rb") as probe:
-            packed = probe.read(2) == GZIP_MAGIC
-        return gzip.open(path) if packed else path.open("rb")  # type: ignore[return-value]
+        file = sys.stdin.buffer if name == "-" else Path(name).open("rb")  # noqa: SIM115
+        packed = file.peek(2)[:2] == GZIP_MAGIC  # type: ignore[union-attr]  # opened once: a pipe can't be read again
     except OSError as error:
         raise UserError(f"can't read {name}: {error.strerror}") from None
+    return Unpacked(file) if packed else file  # type: ignore[return-value]
 
 
 def read_lines(stream: BinaryIO, name: str) -> Iterator[Line]:

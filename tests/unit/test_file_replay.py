@@ -2,7 +2,9 @@
 
 import gzip
 import io
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,23 @@ def test_gzip_is_known_by_its_first_bytes(tmp_path: Path, packed: bool) -> None:
     path = tmp_path / "tweets"
     path.write_bytes(gzip.compress(body) if packed else body)
     assert [line.content for line in read_lines(open_lines(str(path)), "tweets")] == tweets
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_pipe_gives_every_line(packed: bool) -> None:
+    tweets = tweet_lines(150)
+    body = b"\n".join(tweets)
+    reading, writing = os.pipe()
+    with open(writing, "wb") as feeder:  # noqa: PTH123
+        feeder.write(gzip.compress(body) if packed else body)  # less than a pipe holds
+    assert [line.content for line in read_lines(open_lines(f"/dev/fd/{reading}"), "pipe")] == tweets
+    os.close(reading)
+
+
+def test_standard_input_that_is_closed_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(UserError, match="standard input is closed"):
+        open_lines("-")
 
 
 def test_a_torn_gzip_gives_what_came_whole_then_one_clear_error(tmp_path: Path) -> None:
