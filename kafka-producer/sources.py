@@ -102,6 +102,8 @@ def finish(
     writer.flush(seconds)
     events.tell_rest(counts)  # it is written while the writer closes
     writer.close()
+    if writer.lost:  # what was in flight, and found no room on disk, is counted only now
+        events.tell_rest(counts)
     events.close(events_seconds)
     progress.end()
     left = writer.what_is_left()

@@ -8,6 +8,7 @@ import logging
 import time
 from collections import deque
 
+from kafka_cluster.script import uninterrupted
 from kafka_cluster.topics import MissingTopic
 from kafka_writer import KafkaWriter, Outgoing
 from spill_file import SpillFile
@@ -88,21 +89,25 @@ class SpillingWriter:
     def flush(self, seconds: float) -> int:
         """Wait until Kafka has everything, at most so long; what it has not is kept. Returns how many records."""
         deadline = time.monotonic() + seconds
-        while True:
-            self.tend()
-            if not self._spilling and not self._writer.in_flight:
-                return 0
-            if time.monotonic() > deadline:
-                break
-            time.sleep(TEND_SECONDS)
-        if not self._spilling:
-            self._start_spilling()
+        try:
+            while True:
+                self.tend()
+                if not self._spilling and not self._writer.in_flight:
+                    return 0
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(TEND_SECONDS)
+        finally:  # also where somebody asked twice: then it raises KeyboardInterrupt
+            if self._writer.in_flight and not self._spilling:
+                with uninterrupted():
+                    self._start_spilling()
         return len(self._spill) + self.lost
 
     def close(self) -> None:
-        """Release connections and file."""
+        """Release connections and file; what is in neither by now is `lost`."""
         self._writer.close()
         self._spill.discard(self._acknowledged.popleft() for _ in range(len(self._acknowledged)))
+        self.lost += sum(each.kept is None and not each.acknowledged for each in self._writer.pending())
         self._spill.close()
 
     def what_is_left(self) -> str:
@@ -117,11 +122,11 @@ class SpillingWriter:
             self._acknowledged.append(outgoing)
 
     def _start_spilling(self) -> None:
-        self._spilling = True
         pending = [outgoing for outgoing in self._writer.pending() if outgoing.kept is None]
         log.warning("Kafka is slow or away: tweets wait in %s", self._spill.path)
         self._spill.put(pending)  # what finds no room is still in memory
         self._handed_over = self._spill.last
+        self._spilling = True
         for outgoing in pending:
             if outgoing.acknowledged:  # meanwhile, without a number that could be noted
                 self._note(outgoing)

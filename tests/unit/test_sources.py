@@ -1,13 +1,16 @@
-"""Brokers that stop answering while the producer starts."""
+"""How a run of the producer begins, and how it ends."""
 
+import io
 from typing import Any
 
 import pytest
 from kafka.errors import KafkaTimeoutError
 
 import sources
+from ingest import Counts
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
+from progress import Progress
 
 
 def test_brokers_that_stop_answering_at_the_start_are_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,3 +25,29 @@ def test_brokers_that_stop_answering_at_the_start_are_one_clear_line(monkeypatch
     monkeypatch.setattr(sources, "connect", connected)
     with pytest.raises(UserError, match=r"does not get ready: .*Failed to update metadata"):
         sources.open_writer(Settings())
+
+
+def test_what_is_known_to_be_lost_only_at_the_end_is_told_and_fails_the_run() -> None:
+    class Losing:
+        lost = acknowledged = 0
+
+        def flush(self, seconds: float) -> int:
+            return 3
+
+        def close(self) -> None:
+            self.lost = 3
+
+        def what_is_left(self) -> str:
+            return f", {self.lost} LOST"
+
+    class Events:
+        def tell_rest(self, counts: Counts) -> None:
+            told.append(writer.lost)
+
+        def close(self, seconds: float) -> None:
+            told.append("closed")
+
+    told: list[int | str] = []
+    writer = Losing()
+    code = sources.finish(writer, Progress(out=io.StringIO()), Counts(), Events())  # type: ignore[arg-type]
+    assert (told, code) == ([0, 3, "closed"], 1)

@@ -1,6 +1,8 @@
 """What waits on disk while Kafka is away: nothing is lost, the order is kept, the size is bounded."""
 
 import shutil
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -148,6 +150,31 @@ def test_a_full_file_is_said_and_counted_and_blocks_nothing(
         writer.send(record(number))
     assert (writer.waiting, writer.lost) == (2, 7)
     assert "is full" in caplog.text and "7 LOST" in writer.what_is_left()
+
+
+def test_what_is_in_flight_at_the_end_and_finds_no_room_is_counted_as_lost(tmp_path: Path) -> None:
+    kafka = Kafka()
+    writer = writer_of(kafka, tmp_path / "spill", max_bytes=20)
+    for number in range(5):
+        writer.send(record(number))
+    writer.flush(0)
+    assert writer.lost == 0, "they may still be acknowledged"
+    kafka.sent[4].acknowledged = True
+    writer.close()
+    assert (writer.waiting, writer.lost) == (2, 2) and "2 LOST" in writer.what_is_left()
+
+
+def test_a_flush_that_is_interrupted_leaves_what_is_in_flight_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kafka = Kafka()
+    writer = writer_of(kafka, tmp_path / "spill")
+    for number in range(3):
+        writer.send(record(number))
+    monkeypatch.setattr(time, "sleep", lambda _: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        writer.flush(9)
+    assert writer.waiting == 3
 
 
 def test_a_second_producer_is_refused(tmp_path: Path) -> None:
