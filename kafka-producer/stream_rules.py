@@ -103,8 +103,8 @@ def compare(client: tweepy.StreamingClient, wanted: list[Rule]) -> Difference:
     """Ask X for its rules, which costs nothing. Raises UserError where it refuses."""
     with _asking():
         data = client.get_rules().get("data") or []
-    there = [(rule["id"], Rule(rule["value"], rule.get("tag") or "")) for rule in data]
-    rules = {rule for _, rule in there}
+        there = [(rule["id"], Rule(rule["value"], rule.get("tag") or "")) for rule in data]
+        rules = {rule for _, rule in there}
     return Difference(
         [rule for _, rule in there if rule in wanted],
         [rule for rule in wanted if rule not in rules],
@@ -155,5 +155,7 @@ def _asking() -> Iterator[None]:
             refusal("the rules", error.response)
             or UserError(f"X does not answer for the rules just now (HTTP {error.response.status_code})")
         ) from None
-    except (requests.RequestException, ValueError, KeyError, AttributeError) as error:
+    except (
+        requests.RequestException, ValueError, KeyError, AttributeError, TypeError, RecursionError,
+    ) as error:  # fmt: skip
         raise UserError(f"can't ask X for the rules: {type(error).__name__}") from None

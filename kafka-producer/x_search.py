@@ -13,7 +13,7 @@ from typing import Any
 import requests
 import tweepy
 
-from reconnect_pace import TOO_MANY_SECONDS
+from reconnect_pace import CONNECT_WINDOW_SECONDS, TOO_MANY_SECONDS
 from search_page import page_ids
 from x_connection import FIELDS
 from x_session import X_URL, direct, in_words, refusal, retry_at
@@ -67,13 +67,18 @@ class Search:
         pause = 0.5
         while True:
             with self._waiting:
-                self._sleep(max(0.0, self._not_before - self._now()))
+                self._sleep(self._seconds_to_wait())
+                self._not_before = 0.0
                 page, trouble = self._asked(query, asked)
             if page is not None:
                 return page
             pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
             self._not_before = max(self._not_before, self._now() + pause * random.uniform(0.8, 1.0))
-            log.warning("search: %s; again in %.1f s", trouble, self._not_before - self._now())
+            log.warning("search: %s; again in %.1f s", trouble, self._seconds_to_wait())
+
+    def _seconds_to_wait(self) -> float:
+        # X's windows are of 15 minutes: whatever clock or header says, it is not longer
+        return max(0.0, min(self._not_before - self._now(), CONNECT_WINDOW_SECONDS))
 
     def _asked(self, query: str, asked: Json) -> tuple[Json | None, str]:
         """A page; or None, and what the trouble is."""
@@ -84,7 +89,8 @@ class Search:
             return (page, "") if isinstance(page, dict) else (None, "an answer that is no object")
         except tweepy.HTTPException as error:
             return None, self._refused(error.response)
-        except (requests.RequestException, ValueError, AttributeError) as error:
+        # tweepy reads an error's body without a look at it, and JSON may be nested without end
+        except (requests.RequestException, ValueError, AttributeError, TypeError, RecursionError) as error:
             return None, type(error).__name__
 
     def _refused(self, answer: requests.Response) -> str:
@@ -98,6 +104,8 @@ class Search:
         """Where that was the last request that X takes for now, the next one waits."""
         if "x-rate-limit-remaining" in answer.headers:
             self._not_before = retry_at(answer) or 0.0
+            if seconds := self._seconds_to_wait():
+                log.warning("X takes the next search in %.0f s", seconds)
 
 
 class NoRoom(Exception):
