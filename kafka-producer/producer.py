@@ -96,15 +96,15 @@ def seed(parser: argparse.ArgumentParser, what: str) -> None:
 
 def positive(text: str) -> float:
     value = float(text)
-    if not 0 < value < 1e9:
-        raise UserError(f"{text} must be above 0")
+    if not 1e-6 < value <= 1e9:  # time.sleep() takes no more seconds than 9e9
+        raise UserError(f"{text} must be above 0.000001, and at most 1,000,000,000")
     return value
 
 
 def positive_int(text: str) -> int:
     value = int(text)
-    if value < 1:
-        raise UserError(f"{text} must be a whole number from 1")
+    if not 1 <= value <= 10**12:
+        raise UserError(f"{text} must be a whole number from 1 to 1,000,000,000,000")
     return value
 
 
