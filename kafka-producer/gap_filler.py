@@ -3,13 +3,14 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from queue import SimpleQueue
 from time import time
 
 from ingest import StopReading
 from kafka_cluster.script import UserError
 from search_page import page_lines
+from search_place import SEARCHABLE
 from stream_gap import Gap, id_at
 from stream_rules import Rule
 from x_search import LARGEST_PAGE, NoRoom, Search
@@ -82,11 +83,10 @@ class GapFiller:
         log.warning("the gap from %s to %s is not filled: %s", gap.since, gap.until, why)
 
     def _searched(self, gap: Gap) -> int:
-        since_id = gap.last_id or id_at(_moment(gap.since))
         until_id = id_at(_moment(gap.until or gap.since) + MARGIN)
         found: set[bytes] = set()
         for rule in self._rules:
-            for page in self._search.pages(rule.value, since_id, until_id, self._room_left):
+            for page in self._search.pages(rule.value, _since_id(gap), until_id, self._room_left):
                 for line in page_lines(page, rule.tag):
                     self._asked_for -= 1
                     self.lines.put(line)
@@ -103,6 +103,11 @@ class GapFiller:
     def _sleep(self, seconds: float) -> None:
         if self._stop.wait(seconds):
             raise StopReading
+
+
+def _since_id(gap: Gap) -> str:
+    """What X had sent before the gap, unless that is too old to be searched: X refuses it."""
+    return max(gap.last_id or id_at(_moment(gap.since)), id_at(datetime.now(UTC) - SEARCHABLE), key=int)
 
 
 def _moment(text: str) -> datetime:
