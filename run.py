@@ -51,19 +51,34 @@ class Failed(Exception):
     """A step that did not work; the message is the one line to show, exit code 2."""
 
 
+class AskedToEnd(KeyboardInterrupt):
+    """SIGTERM or SIGHUP, which may reach this process alone; a terminal's Ctrl-C reaches its children too."""
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("verb", choices=("demo", "test", "down", "check", "bench", "chaos"))
     args, rest = parser.parse_known_args()
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # a closed terminal must leave no consumer behind
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)
+    heed_signals()
     if sys.version_info < (3, 11):  # noqa: UP036 - said in words where an older Python gets this far
         raise Failed(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}")
     verbs = {"demo": demo, "test": test, "down": down, "check": check, "bench": bench, "chaos": chaos}
     return verbs[args.verb](rest)
+
+
+def heed_signals() -> None:
+    """Ctrl-C raises KeyboardInterrupt, what asks this process to end raises AskedToEnd."""
+
+    def end(*_: object) -> None:
+        raise AskedToEnd
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in ("SIGTERM", "SIGHUP"):  # a closed terminal must leave no consumer behind
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, end)
 
 
 # installing
@@ -119,15 +134,18 @@ def script(name: str, *arguments: str) -> list[str]:
 
 
 def call(command: list[str], env: dict[str, str] | None = None) -> int:
-    """Run in the foreground; Ctrl-C reaches the command, which ends in its own way. Returns 130 then."""
+    """Run in the foreground. Ctrl-C reaches the command, and SIGTERM and SIGHUP are passed on to it as SIGTERM: it
+    ends in its own way. Returns 130 then."""
     process = subprocess.Popen(command, cwd=ROOT, env=env)
     interrupted = False
     while True:
         try:
             code = process.wait()
             return INTERRUPTED if interrupted else code
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as asked:
             interrupted = True
+            if isinstance(asked, AskedToEnd):
+                process.terminate()
 
 
 # verbs
@@ -198,7 +216,7 @@ def uninterrupted() -> Iterator[None]:
 
 
 def watch(producer: subprocess.Popen, env: dict[str, str]) -> None:
-    """Show what happens until both groups have everything; Ctrl-C ends the stream early."""
+    """Show what happens until both groups have everything; Ctrl-C ends the stream early, AskedToEnd all of it."""
     command = script("kafka-consumer/audit.py", "watch", "--until-idle")
     view = subprocess.Popen(command, stdin=subprocess.PIPE, env=env, cwd=ROOT)
     well = {0}
@@ -206,6 +224,8 @@ def watch(producer: subprocess.Popen, env: dict[str, str]) -> None:
         while producer.poll() is None and view.poll() is None:
             time.sleep(0.2)
         view.communicate()  # the end of its standard input tells it that the stream has ended
+    except AskedToEnd:
+        raise
     except KeyboardInterrupt:
         well.add(-signal.SIGTERM)  # it was still importing: nothing was begun
     finally:
@@ -260,12 +280,15 @@ def down(arguments: list[str]) -> int:
 def check(_: list[str]) -> int:
     install(TEST_REQUIREMENTS)
     rooms = ["run.py", "kafka-cluster", "kafka-producer", "kafka-consumer", "kibana-dashboards"]
-    codes = [
-        call([str(PYTHON), "-m", "ruff", "check", *rooms, "tests"]),
-        call([str(PYTHON), "-m", "ruff", "format", "--check", *rooms, "tests"]),
-        call([str(PYTHON), "-m", "mypy", *rooms]),
-    ]
-    return max(codes)
+    failed = 0
+    for words in (
+        ["ruff", "check", *rooms, "tests"], ["ruff", "format", "--check", *rooms, "tests"], ["mypy", *rooms],
+    ):  # fmt: skip
+        code = call([str(PYTHON), "-m", *words])
+        if code == INTERRUPTED:
+            return code
+        failed = failed or code  # below 0 where it was killed
+    return failed
 
 
 if __name__ == "__main__":

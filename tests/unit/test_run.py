@@ -1,9 +1,12 @@
-"""`run.py` before anything is installed: what a newcomer meets first."""
+"""`run.py`: what a newcomer meets first, before anything is installed; how it ends, and with what exit code."""
 
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from kafka_cluster.script import ROOT
 
@@ -42,3 +45,40 @@ def test_packages_that_can_not_be_had_are_one_line(tmp_path: Path) -> None:
     spoiled = "import os; os.environ |= {'PIP_INDEX_URL': 'http://127.0.0.1:1/', 'PIP_RETRIES': '0'}"
     (tmp_path / "requirements.txt").touch()
     refused(run_copy(tmp_path, spoiled), "can't install the packages")
+
+
+# the rest runs in a process of its own, since run.py takes over signals when it is imported
+
+
+def with_run(code: str) -> subprocess.Popen[str]:
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import run; {code}"
+    return subprocess.Popen([sys.executable, "-B", "-c", code], stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_asks_run_py_to_end_reaches_the_command_too(number: int) -> None:
+    child = "import time; print('started', flush=True); time.sleep(60)"
+    with with_run(f"run.heed_signals(); sys.exit(run.call([sys.executable, '-c', {child!r}]))") as process:
+        assert process.stdout and process.stdout.readline() == "started\n"
+        process.send_signal(number)
+        assert process.wait(20) == 130
+        assert process.stdout.read() == "", "the pipe is closed: the command has ended as well"
+
+
+def test_nohup_is_heeded() -> None:
+    code = (
+        "run.signal.signal(1, run.signal.SIG_IGN); run.heed_signals(); print(repr(run.signal.getsignal(1)))"
+    )
+    with with_run(code) as process:
+        assert "SIG_IGN" in process.communicate(timeout=20)[0]
+
+
+@pytest.mark.parametrize(
+    ("codes", "result"), [([0, 0, 0], 0), ([0, -9, 0], -9), ([1, 0, -9], 1), ([0, 130, 7], 130)]
+)
+def test_a_check_that_was_killed_has_not_passed(codes: list[int], result: int) -> None:
+    code = (
+        f"c = iter({codes}); run.install = print; run.call = lambda *_: next(c); print('is', run.check([]))"
+    )
+    with with_run(code) as process:
+        assert process.communicate(timeout=20)[0].splitlines()[-1] == f"is {result}"
