@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 NEVER_CONTACT_X = "never_contact_x"
 """A variable of the environment: set, no script of ours can reach X, whatever keys `.env` holds."""
+X_DOMAINS = ("twitter.com", "x.com")
 
 
 class UserError(Exception):
@@ -35,6 +36,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
 
     Before and after it, while packages are imported and threads end, Ctrl-C just ends the process.
     """
+    go_past_proxies("127.0.0.1", "localhost")  # else passwords for servers here would go to the proxy
     if os.environ.get(NEVER_CONTACT_X):
         refuse_x()
     try:
@@ -50,8 +52,11 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     except BrokenPipeError:  # `... | head`: whoever read us has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
-    except Exception:  # a fault of ours, whose last line may quote a tweet
-        print(printable_lines(traceback.format_exc()), end="", file=sys.stderr)
+    except Exception as error:  # a fault of ours, whose last line may quote a tweet
+        if logs_json():
+            _log_uncaught(type(error), error, error.__traceback__)
+        else:
+            print(printable_lines(traceback.format_exc()), end="", file=sys.stderr)
         code = 1
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(code)
@@ -78,13 +83,26 @@ def uninterrupted() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
+def go_past_proxies(*names: str) -> None:
+    """Where the environment names a proxy, let requests for these names, and for those that end in one, not use it.
+
+    `requests` and its like read `no_proxy` at each request, and `NO_PROXY` only where that is not set.
+    """
+    if not any(value and name.lower().endswith("_proxy") for name, value in os.environ.items()):
+        return  # a no_proxy alone would let the system's own proxies, of macOS and Windows, be forgotten
+    given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    listed = [name.strip() for name in given.split(",") if name.strip()]
+    os.environ["no_proxy"] = "*" if listed == ["*"] else ",".join(dict.fromkeys([*listed, *names]))
+
+
 def refuse_x() -> None:
-    """Let no name of X resolve in this process."""
+    """Let no name of X resolve in this process, and no proxy be asked to resolve it."""
+    go_past_proxies(*X_DOMAINS)
     resolve = socket.getaddrinfo
 
     def guarded(host: Any, *args: Any, **options: Any) -> Any:
         name = host.decode() if isinstance(host, bytes) else str(host)
-        if name.lower().rstrip(".").endswith(("twitter.com", "x.com")):
+        if f".{name.lower().rstrip('.')}".endswith(tuple(f".{domain}" for domain in X_DOMAINS)):
             raise UserError(
                 f"this run must not contact X ({NEVER_CONTACT_X} is set), and {name} was asked for"
             )

@@ -86,6 +86,58 @@ def test_every_script_and_its_children_log_json_and_nothing_else(script: list[st
     assert len(found) == (2 if script[0].endswith("consumer.py") else 1), done.stderr
 
 
+def test_a_fault_of_ours_is_an_object_too() -> None:
+    (line,) = run_python("def main(): raise ValueError('a\\nb')\nrun(main)")
+    assert (line["level"], line["message"]) == ("CRITICAL", "a\nb") and "Traceback" in line["exception"]
+
+
+# proxies, and X
+
+
+PROXIES = {"http_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}  # where nothing listens
+USED = "from requests.utils import get_environ_proxies as used"
+
+
+def run_main(main: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run it as a script, in an environment whose only proxies are those of `env`."""
+    code = f"from kafka_cluster.script import run\n{USED}\ndef main(): {main}\nrun(main)"
+    others = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    others.pop("never_contact_x")
+    return subprocess.run(
+        [sys.executable, "-c", code], env=others | env, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"no_proxy": "es.example"}, {"NO_PROXY": "es.example, "}, {"no_proxy": "", "NO_PROXY": "*"}]
+)
+def test_no_proxy_is_asked_for_servers_of_this_machine(given: dict[str, str]) -> None:
+    urls = ["http://127.0.0.1:9200", "https://localhost:5601", *(["http://es.example"] if given else [])]
+    done = run_main(f"print([used(url) for url in {urls}], used('http://other.example'))", PROXIES | given)
+    here, _, other = done.stdout.partition("] ")
+    assert set(here.strip("[")) <= set("{}, "), done.stdout + done.stderr
+    assert ("127.0.0.1:9" in other) == ("*" not in given.values()), "all others go where the person wants"
+
+
+def test_where_no_proxy_is_named_the_environment_stays_as_it_is() -> None:
+    assert run_main("import os; print(os.environ.get('no_proxy'))", {}).stdout == "None\n"
+
+
+@pytest.mark.parametrize("name", ["api.twitter.com", "x.com", "API.X.com"])
+def test_x_is_refused_also_behind_a_proxy(name: str) -> None:
+    main = f"import requests; requests.get('https://{name}/2/tweets', timeout=9)"
+    done = run_main(main, PROXIES | {"never_contact_x": "1"})
+    assert done.returncode == 2 and "this run must not contact X" in done.stderr, done.stderr
+
+
+def test_names_that_only_end_like_xs_are_not_refused() -> None:
+    main = (
+        "import socket\n for name in (b'netflix.invalid', 'netflix.com', 'mytwitter.com'):\n"
+        "  try: socket.getaddrinfo(name, 1, flags=socket.AI_NUMERICHOST)\n  except OSError: print('asked')"
+    )
+    assert run_main("\n " + main, {"never_contact_x": "1"}).stdout.split() == ["asked"] * 3
+
+
 def test_the_progress_is_logged_too(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
