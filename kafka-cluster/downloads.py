@@ -15,6 +15,7 @@ from jgo.env import EnvironmentBuilder
 from jgo.maven import MavenContext
 
 from kafka_cluster.script import UserError
+from own_folders import NO_ROOM, make_own, require_own, write_fault
 
 NAME = "tweet-pipeline"
 CENTRAL = "Maven Central"
@@ -58,9 +59,7 @@ def jars(coordinates: str) -> list[Path]:
             ):  # written last: an aborted run has left a part of the links
                 environment = builder.from_endpoint(coordinates, update=True)
     except Exception as error:
-        raise UserError(
-            f"can't fetch jars from {CENTRAL}: {_first_line(error)}; is the network there?"
-        ) from None
+        raise _not_fetched("jars", error) from None
     return sorted(environment.path.glob("*/*.jar"))  # jars/ and modules/
 
 
@@ -90,9 +89,7 @@ def elasticsearch_zip(coordinates: str) -> Path:
             component = _maven().project(group, artifact).at_version(version)
             return component.artifact(packaging="zip").resolve()
     except Exception as error:
-        raise UserError(
-            f"can't fetch Elasticsearch from {CENTRAL}: {_first_line(error)}; is the network there?"
-        ) from None
+        raise _not_fetched("Elasticsearch", error) from None
 
 
 def check_files(files: Iterable[Path], checksums: Path = CHECKSUMS) -> None:
@@ -144,21 +141,27 @@ def _whole_files() -> Iterator[None]:
 
 
 def _make_once(target: Path, make: Callable[[Path], object]) -> Path:
-    """Make a folder in one step, so that an aborted run leaves no half of it."""
+    """Make a folder in one step, so that an aborted run leaves no half of it. Raises UserError as `require_own`."""
     if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.parent.chmod(0o755)
+        make_own(target.parent, 0o755)
         half = target.with_name(f"{target.name}.{os.getpid()}")
         try:
             make(half)
+            half.chmod(0o755)
             half.rename(target)
         except OSError:
             if not target.exists():  # else another run was quicker
                 raise
         finally:
             shutil.rmtree(half, ignore_errors=True)
+    require_own(target.parent)
+    require_own(target)
     return target
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+def _not_fetched(what: str, error: Exception) -> UserError:
+    """Errors of the network are OSErrors too, but those of files name one, or tell that there is no room."""
+    if isinstance(error, OSError) and (isinstance(error.filename, str) or error.errno in NO_ROOM):
+        return write_fault(error, cache_folder())
+    first_line = (str(error) or type(error).__name__).splitlines()[0]
+    return UserError(f"can't fetch {what} from {CENTRAL}: {first_line}; is the network there?")

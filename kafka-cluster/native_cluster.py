@@ -18,6 +18,7 @@ from compose_file import Service, load_services
 from env_file import refuse_placeholders
 from kafka_cluster.script import ROOT, UserError, uninterrupted
 from native_launch import NATIVE, launch, supply
+from own_folders import make_own, require_own, write_faults_told
 from processes import ServerProcess, check_free, is_taken
 from provisioning import provision
 from readiness import LAST_CHECKS, is_ready
@@ -45,6 +46,7 @@ class NativeCluster:
         """`services`: others than those of the compose file."""
         self.offset, self._say, self._variables = offset, say, variables
         self.folder = state_folder(offset)
+        require_own(self.folder)
         refuse_placeholders(variables)
         variables = {key: value for key, value in variables.items() if key not in DOCKER_ONLY}
         services = services or load_services(variables)
@@ -67,7 +69,7 @@ class NativeCluster:
         Raises UserError; then nothing that this call started is left running.
         """
         seconds: dict[str, float] = {}
-        with self._lock():
+        with write_faults_told(self.folder), self._lock():
             self._end_aborted()
             missing = [name for name, process in self.processes.items() if process.pid is None]
             try:
@@ -104,7 +106,8 @@ class NativeCluster:
         process = self._known(name)
         if process.pid is None:
             check_free(name, self.configs[name].ports)
-            self._start_and_wait([name], supply([name]))
+            with write_faults_told(self.folder):
+                self._start_and_wait([name], supply([name]))
 
     def kill(self, name: str) -> None:
         """SIGKILL one server."""
@@ -173,9 +176,8 @@ class NativeCluster:
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
-        self.folder.mkdir(parents=True, exist_ok=True)
         # Elasticsearch's user must get through to its own folder; all folders below are closed to others.
-        self.folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        make_own(self.folder, 0o711 if os.geteuid() == 0 else 0o700)
         with (self.folder / "lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -260,9 +262,11 @@ def state_folder(offset: int) -> Path:
 def free_offset(variables: Mapping[str, str], offsets: range = TEST_OFFSETS) -> int:
     """The first port offset at which every port of the cluster is free."""
     for offset in offsets:
+        if os.path.lexists(state_folder(offset)):
+            continue
         cluster = NativeCluster(variables, offset)
         ports = [port for config in cluster.configs.values() for port in config.ports]
-        if not any(map(is_taken, ports)) and not cluster.folder.exists():
+        if not any(map(is_taken, ports)):
             return offset
     raise UserError("no port offset is free")
 

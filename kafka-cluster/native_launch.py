@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 import downloads
+from kafka_cluster.script import UserError
 from processes import ServerProcess
 from provisioning import UNPRIVILEGED_USER, clean_environment, is_formatted
 from server_config import ServerConfig
@@ -32,7 +33,8 @@ def supply(servers: list[str]) -> dict[str, str]:
 
 
 def launch(process: ServerProcess, config: ServerConfig, folder: Path, software: Mapping[str, str]) -> None:
-    """Start a server that was provisioned in its folder; a NameNode without data is formatted before."""
+    """Start a server that was provisioned in its folder; a NameNode without data is formatted before, and UserError
+    raised where that fails."""
     environment = clean_environment(software["java"], folder) | dict(config.environment)
     if config.password:
         user = UNPRIVILEGED_USER if os.geteuid() == 0 else None
@@ -47,8 +49,10 @@ def launch(process: ServerProcess, config: ServerConfig, folder: Path, software:
     ]  # fmt: skip
     if process.name == "namenode" and not any(map(is_formatted, config.folders)):
         with process.log.open("ab") as log:
-            subprocess.run(
+            done = subprocess.run(
                 [*java, "-format", "-force", "-nonInteractive"], env=environment, cwd=folder,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False, start_new_session=True,
             )  # fmt: skip
+        if done.returncode:
+            raise UserError(f"namenode can't be formatted; see {process.log}:\n{process.last_words()}")
     process.start([*java, *config.arguments], environment)

@@ -7,14 +7,16 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
 from kafka_cluster.script import UserError
 
 KILL_SECONDS = 10.0
+Answer = TypeVar("Answer")
 
 
 class ServerProcess:
@@ -55,7 +57,8 @@ class ServerProcess:
         pid = self.pid
         if pid is None:
             return False
-        os.killpg(pid, number)
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            os.killpg(pid, number)
         return True
 
     def stop(self, seconds: float) -> None:
@@ -64,7 +67,8 @@ class ServerProcess:
         self.signal(signal.SIGCONT)
         self.signal(signal.SIGTERM)
         for process in _wait_until_gone(group, seconds):
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         self._end(group)
 
     def kill(self) -> None:
@@ -75,14 +79,14 @@ class ServerProcess:
 
     def resident_bytes(self) -> int:
         """Memory that the group holds."""
-        return sum(process.memory_info().rss for process in self._group())
+        return sum(_of_living(self._group(), lambda process: process.memory_info().rss))
 
     def listeners(self) -> set[tuple[str, int]]:
         """Addresses and ports at which the group takes connections."""
         return {
             (connection.laddr.ip, connection.laddr.port)
-            for process in self._group()
-            for connection in process.net_connections("tcp")
+            for connections in _of_living(self._group(), lambda process: process.net_connections("tcp"))
+            for connection in connections
             if connection.status == psutil.CONN_LISTEN
         }
 
@@ -90,8 +94,11 @@ class ServerProcess:
         pid = self.pid
         if pid is None:
             return []
-        leader = psutil.Process(pid)
-        return [leader, *leader.children(recursive=True)]
+        try:
+            leader = psutil.Process(pid)
+            return [leader, *leader.children(recursive=True)]
+        except psutil.NoSuchProcess:  # it has just ended
+            return []
 
     def _end(self, group: list[psutil.Process]) -> None:
         _wait_until_gone(group, KILL_SECONDS)
@@ -118,6 +125,13 @@ def _lives(process: psutil.Process) -> bool:
         return process.is_running() and not ended
     except psutil.NoSuchProcess:
         return False
+
+
+def _of_living(group: list[psutil.Process], ask: Callable[[psutil.Process], Answer]) -> Iterator[Answer]:
+    """Each process's answer, but for those that have ended meanwhile."""
+    for process in group:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            yield ask(process)
 
 
 def _wait_until_gone(group: list[psutil.Process], seconds: float) -> list[psutil.Process]:
