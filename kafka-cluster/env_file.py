@@ -36,6 +36,8 @@ def make_env_file(root: Path = ROOT) -> str:
             _write(target, (root / ".env.example").read_text(encoding="utf-8"))
             said = f"wrote {target}, with random passwords for Elasticsearch"
         return said + link_for_compose(root)
+    except UnicodeDecodeError:
+        raise UserError(f"{target} is not in UTF-8: open it in an editor and save it as UTF-8") from None
     except OSError as error:
         raise UserError(f"can't write {target}: {error.strerror}") from None
 

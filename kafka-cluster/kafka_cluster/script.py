@@ -131,7 +131,7 @@ def refuse_differing_env_files(root: Path = ROOT) -> None:
 
 def is_link_text(path: Path) -> bool:
     """True for what git leaves in place of the link where there are no links."""
-    return path.stat().st_size <= len("../.env\r\n") and path.read_text(encoding="utf-8").strip() == "../.env"
+    return path.stat().st_size <= len("../.env\r\n") and path.read_bytes().strip() == b"../.env"
 
 
 class JsonLines(logging.Formatter):

@@ -62,15 +62,17 @@ def host(value: str) -> str:
     """A host name or an IP address."""
     if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9a-fA-F:]+", value):
         raise ValueError
+    value.encode("idna")  # raises where a part between dots is empty or too long, as every connection would
     return value
 
 
 def servers(value: str) -> tuple[str, ...]:
-    """`host:port`, one or more, separated by commas."""
+    """`host:port`, one or more, separated by commas; an IPv6 address stands in brackets."""
     found = tuple(server.strip() for server in value.split(",") if server.strip())
     for server in found:
         name, _, port = server.rpartition(":")
-        if not (0 < int(port) < 65536 and host(name.strip("[]"))):
+        bare = name[1:-1] if name.startswith("[") and name.endswith("]") else name
+        if not (0 < int(port) < 65536 and host(bare)) or (":" in bare) != (bare != name):
             raise ValueError
     if not found:
         raise ValueError
@@ -98,6 +100,7 @@ def url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
         raise ValueError
+    parts.hostname.encode("idna")  # raises as for a host
     _ = parts.port  # raises where it is no number
     return value.rstrip("/")
 
@@ -111,8 +114,11 @@ def urls(value: str) -> str:
 
 
 def hosts(value: str) -> tuple[str, ...]:
-    """Host names or addresses, separated by commas; none is fine."""
-    return tuple(host(name.strip()) for name in value.split(",") if name.strip())
+    """Host names, addresses, or domains such as .hdfs.example, separated by commas; none is fine."""
+    found = tuple(name.strip() for name in value.split(",") if name.strip())
+    for name in found:
+        host(name.removeprefix("."))
+    return found
 
 
 def file(value: str) -> str:

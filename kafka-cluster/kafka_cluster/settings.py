@@ -30,6 +30,11 @@ def _setting(default: Any, read: Callable[[str], Any], expected: str, secret: bo
     return field(default=default, repr=not secret, metadata={"read": read, "expected": expected})
 
 
+def _in_url(host: str) -> str:
+    """The host as it stands before a port: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
 _CA_FILE = "the path of a file with certificates of CAs (PEM)"
 
 
@@ -50,7 +55,9 @@ class Settings:
     bootstrap_servers_ip: str = _setting("127.0.0.1", parse.host, "an IP address or a host name")
     bootstrap_servers_name: str = _setting("", parse.host, "a host name")
     bind_address: str = _setting("127.0.0.1", parse.host, "an IP address of this machine")
-    bootstrap_servers: tuple[str, ...] = _setting((), parse.servers, "host:port,host:port,...")
+    bootstrap_servers: tuple[str, ...] = _setting(
+        (), parse.servers, "host:port,host:port,... (an IPv6 address in brackets)"
+    )
     topic: str = _setting(
         "tweets",
         parse.topic,
@@ -119,11 +126,11 @@ class Settings:
     metrics_port: int = _setting(0, parse.base_port, "a port up to 65533, or 0 for none")
 
     def __post_init__(self) -> None:
-        brokers = self.bootstrap_servers_name or self.bootstrap_servers_ip
+        brokers = _in_url(self.bootstrap_servers_name or self.bootstrap_servers_ip)
         for name, default in {
             "bootstrap_servers": tuple(f"{brokers}:{port}" for port in _EXTERNAL_PORTS),
-            "elasticsearch_url": f"http://{self.bind_address}:9200",
-            "webhdfs_url": f"http://{self.bind_address}:9870",
+            "elasticsearch_url": f"http://{_in_url(self.bind_address)}:9200",
+            "webhdfs_url": f"http://{_in_url(self.bind_address)}:9870",
         }.items():
             if not getattr(self, name):
                 object.__setattr__(self, name, default)

@@ -71,6 +71,17 @@ def test_a_file_that_can_not_be_started_with_is_refused_by_name(checkout: Path, 
         make_env_file(checkout)
 
 
+def test_a_file_in_another_encoding_is_one_clear_line(checkout: Path) -> None:
+    (checkout / ".env").write_bytes("elasticsearch_password = grün\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"\.env is not in UTF-8: open it in an editor and save"):
+        make_env_file(checkout)
+    (checkout / "kafka-cluster" / ".env").unlink()
+    (checkout / ".env").write_bytes(b"t=\xfc")  # as short as what git leaves in place of a link
+    (checkout / "kafka-cluster" / ".env").write_bytes(b"t=\xfc")
+    with pytest.raises(UserError, match=r"is not in UTF-8"):
+        make_env_file(checkout)
+
+
 def test_where_links_are_no_links_it_copies_and_refuses_two_that_differ(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,6 +75,31 @@ def test_every_fault_is_listed_with_its_name_and_what_is_expected(tmp_path: Path
         assert name in text
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "bootstrap_servers=127.0.0..1:9091", f"bootstrap_servers={'a' * 64}.example:9091", "bind_address=127.0.0..1",
+        "bootstrap_servers_name=.kafka.example", "elasticsearch_url=http://127.0.0..1:9200",
+        f"kibana_url=http://{'ü' * 60}.example", "webhdfs_datanodes=..hdfs.example",
+        "bootstrap_servers=::1:9091", "bootstrap_servers=[::1:9091", "bootstrap_servers=[localhost]:9091",
+    ],
+)  # fmt: skip
+def test_an_address_that_no_connection_could_take_is_refused_by_name(tmp_path: Path, line: str) -> None:
+    name, value = line.split("=")
+    with pytest.raises(UserError, match=re.escape(f"{name} is {value!r}, expected ")):
+        load_settings(write(tmp_path, line), {})
+
+
+def test_addresses_of_ipv6_and_domains_are_taken(tmp_path: Path) -> None:
+    lines = "bootstrap_servers_ip=::1\nbind_address=::1\nwebhdfs_datanodes=.hdfs.example,dn1,::1"
+    settings = load_settings(write(tmp_path, lines), {})
+    assert settings.bootstrap_servers[0] == "[::1]:9091"
+    assert settings.elasticsearch_url == "http://[::1]:9200"
+    assert settings.webhdfs_datanodes == (".hdfs.example", "dn1", "::1")
+    given = load_settings(tmp_path / "none", {"bootstrap_servers": "[::1]:9091, kafka.example.:9092"})
+    assert given.bootstrap_servers == ("[::1]:9091", "kafka.example.:9092")
+
+
 def test_a_script_logs_in_as_its_own_user_where_the_password_is_set_else_as_the_one_user(
     tmp_path: Path,
 ) -> None:
