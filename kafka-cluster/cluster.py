@@ -49,7 +49,7 @@ def main() -> int:
         if args.verb == "doctor":
             from doctor import doctor
 
-            return doctor(lambda: choose(args.docker, args.port_offset), args.port_offset)
+            return doctor(lambda: choose(args.docker, args.port_offset, only_look=True), args.port_offset)
         cluster = choose(args.docker, args.port_offset)
         from cluster_status import print_status
     except ModuleNotFoundError as missing:
@@ -89,12 +89,18 @@ def main() -> int:
     return 0
 
 
-def choose(docker: bool, offset: int) -> "Cluster":
-    """The cluster in containers if it is asked for or runs, else that of processes. Raises UserError."""
+def choose(docker: bool, offset: int, only_look: bool = False) -> "Cluster":
+    """The cluster in containers if it is asked for or runs, else that of processes. Raises UserError.
+
+    `only_look`: nothing will be started, so that a login of another kind may stand in for the password.
+    """
+    from clusters import with_stand_in
     from docker_containers import is_running
     from kafka_cluster.settings import env_file_values
 
     variables = env_file_values() | dict(os.environ)
+    if only_look and not offset:
+        variables = with_stand_in(variables)
     if docker and offset:
         raise UserError(
             "--port-offset is for the servers as processes: containers have the ports of the compose file"

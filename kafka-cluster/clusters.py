@@ -78,6 +78,15 @@ class Cluster(Protocol):
         """What the person who started it should know: where to look, what is open."""
 
 
+def with_stand_in(variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables, with something in place of the password that the compose file wants, where the scripts log in to
+    servers elsewhere without it: for a launcher that is asked what runs here, and starts nothing."""
+    others = ("elasticsearch_api_key", *ELASTICSEARCH_USERS.values())
+    if variables.get("elasticsearch_password") or not any(variables.get(name) for name in others):
+        return dict(variables)
+    return {**variables, "elasticsearch_password": "none"}
+
+
 def brokers_at(host: str, offset: int = 0) -> str:
     """`bootstrap_servers` for the three external ports."""
     return ",".join(f"{host}:{9091 + number + offset}" for number in range(3))

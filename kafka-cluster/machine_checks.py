@@ -47,6 +47,11 @@ def readable_by_others(path: Path) -> Finding:
 def password(patient: Patient) -> Iterator[Finding]:
     """Whether Elasticsearch's password is easily guessed."""
     secret = patient.settings.elasticsearch_password
+    if not secret:
+        key = patient.settings.elasticsearch_api_key
+        stands_in = "an API key stands" if key else "passwords of the scripts' own users stand"
+        yield ok(f"no elasticsearch_password: {stands_in} in its place")
+        return
     if why := weakness(secret, patient.settings.elasticsearch_user):
         cure = (
             "put a longer one into .env (python3 -c 'import secrets; print(secrets.token_urlsafe(18))') and start the "

@@ -24,7 +24,7 @@ from doctor import diagnose, show
 from findings import Check, Finding, Level, Patient, examine, fault, ok, warning
 from kafka_cluster.script import ROOT, UserError
 from kafka_cluster.settings import Settings
-from machine_checks import beyond_loopback, led_elsewhere, memory, spill_room, weakness, x_keys
+from machine_checks import beyond_loopback, led_elsewhere, memory, password, spill_room, weakness, x_keys
 from processes import ServerProcess
 
 PATIENT = Patient(Settings(elasticsearch_password="a-password-of-its-own"), None)  # type: ignore[arg-type]
@@ -100,6 +100,14 @@ def test_a_weak_password(secret: str, why: str) -> None:
 @pytest.mark.parametrize("secret", ["Vq3n-8_xYt0aPz7LmWc2RkDe", "84023957-10293847", "elastic-band-and-glue"])
 def test_a_password_that_is_not_weak(secret: str) -> None:
     assert weakness(secret, "elastic") is None
+
+
+def test_no_password_is_asked_for_where_something_else_logs_in() -> None:
+    (key,) = password(of(elasticsearch_password="", elasticsearch_api_key="k"))
+    assert key == ok("no elasticsearch_password: an API key stands in its place")
+    (users,) = password(of(elasticsearch_password="", elasticsearch_writer_password="w"))
+    assert users.level is Level.OK and "passwords of the scripts' own users" in users.what
+    assert said(password(of(elasticsearch_password="short", elasticsearch_api_key="k")))
 
 
 @pytest.mark.parametrize(
@@ -260,9 +268,10 @@ def doctor(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         "bootstrap_servers": "127.0.0.1:1", "elasticsearch_url": "http://127.0.0.1:1", "webhdfs_url": "http://127.0.0.1:1",
     }  # fmt: skip
 
-    def run(*args: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(tmp_path / "kafka-cluster" / "cluster.py"), "doctor", *args]
+    def run(*unset: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(tmp_path / "kafka-cluster" / "cluster.py"), "doctor"]
         env = {key: os.environ[key] for key in ("PATH", "HOME", "never_contact_x")} | nowhere
+        env = {key: value for key, value in env.items() if key not in unset}
         return subprocess.run(command, env=env, capture_output=True, text=True, timeout=150, check=False)
 
     return run
@@ -288,6 +297,23 @@ def test_a_cluster_that_is_down_is_one_line_and_the_rest_is_looked_at(
     for text in ("chmod 600 .env", "weak: 8 characters", "with api_key alone nothing can be read"):
         assert text in done.stdout
     assert "changeme" not in done.stdout and "only-one" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "login",
+    [
+        "elasticsearch_api_key = k\nelasticsearch_url = https://127.0.0.1:1",
+        "elasticsearch_writer_password = w",
+    ],
+)
+def test_without_the_password_all_is_looked_at_where_something_else_logs_in(
+    tmp_path: Path, doctor: Callable[..., subprocess.CompletedProcess[str]], login: str
+) -> None:
+    write_env(tmp_path, f"{login}\n")
+    done = doctor(*(["elasticsearch_url"] if "https" in login else []))
+    subjects = [line.split()[1] for line in done.stdout.splitlines()[:-1]]
+    assert {"memory", "disk", "servers"} <= set(subjects), done.stdout + done.stderr
+    assert "elasticsearch_password is not set" not in done.stdout and "0 characters" not in done.stdout
 
 
 def test_two_env_files_that_differ_are_the_one_finding(
