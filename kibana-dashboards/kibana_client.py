@@ -41,17 +41,23 @@ class Kibana:
 
     def import_objects(self, ndjson: str) -> list[str]:
         """Import, over what is there; returns a line for each object. Raises UserError if one is refused."""
-        answer = self._answer(
-            "POST", "/api/saved_objects/_import", params={"overwrite": "true"},
-            files={"file": ("dashboards.ndjson", ndjson.encode(), "application/ndjson")},
-        )  # fmt: skip
+        try:
+            answer = self._answer(
+                "POST", "/api/saved_objects/_import", params={"overwrite": "true"},
+                files={"file": ("dashboards.ndjson", ndjson.encode(), "application/ndjson")},
+            )  # fmt: skip
+        except requests.RequestException as error:
+            raise UserError(
+                f"Kibana at {self._url} was ready, but gave no answer to the dashboards ({type(error).__name__}): "
+                "it may be busy with its first start; run import_dashboards.py again"
+            ) from None
         body = self._json(answer)
         if not answer.ok:
             raise UserError(f"Kibana refuses the dashboards: {words(body, answer)}")
         if body.get("success") is not True:  # HTTP 200 says only that it was read
-            faults = [refusal(error) for error in body.get("errors", [])] or [words(body, answer)]
+            faults = [refusal(error) for error in parts(body, "errors")] or [words(body, answer)]
             raise UserError("Kibana refuses the dashboards: " + "; ".join(faults))
-        return [imported(each) for each in body.get("successResults", [])]
+        return [imported(each) for each in parts(body, "successResults")]
 
     def _not_ready(self) -> str:
         """Why Kibana can't be used yet; empty if it can."""
@@ -60,7 +66,7 @@ class Kibana:
         except requests.RequestException as error:
             self._raise_if_tls_is_the_trouble()
             return type(error).__name__
-        level = self._json(answer).get("status", {}).get("overall", {}).get("level")
+        level = part(part(self._json(answer), "status"), "overall").get("level")
         return "" if level == "available" else f"HTTP {answer.status_code}, {level or 'no status'}"
 
     def _answer(self, method: str, path: str, **options: Any) -> requests.Response:
@@ -91,6 +97,18 @@ class Kibana:
         return body if isinstance(body, dict) else {}
 
 
+def part(body: Json, name: str) -> Json:
+    """The object of that name; an empty one where something else answers, or another version."""
+    found = body.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def parts(body: Json, name: str) -> list[Json]:
+    """The objects in the list of that name."""
+    found = body.get(name)
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
 def words(body: Json, answer: requests.Response) -> str:
     """Kibana's own words, or what there is instead of them."""
     return str(body.get("message") or body.get("error") or f"HTTP {answer.status_code} {answer.reason}")
@@ -98,14 +116,14 @@ def words(body: Json, answer: requests.Response) -> str:
 
 def refusal(error: Json) -> str:
     """Why one object was refused."""
-    title = error.get("meta", {}).get("title") or error.get("id")
-    why = error.get("error", {})
-    missing = [f"{each['type']} {each['id']}" for each in why.get("references", [])]
+    title = part(error, "meta").get("title") or error.get("id")
+    why = part(error, "error")
+    missing = [f"{each.get('type')} {each.get('id')}" for each in parts(why, "references")]
     reason = why.get("message") or why.get("type") or "no reason given"
     return f"{error.get('type')} {title}: {reason}" + (f" ({', '.join(missing)})" if missing else "")
 
 
 def imported(result: Json) -> str:
     """One object that was taken."""
-    title = result.get("meta", {}).get("title") or result["id"]
-    return f"{'replaced' if result.get('overwrite') else 'made'} {result['type']} {title}"
+    title = part(result, "meta").get("title") or result.get("id")
+    return f"{'replaced' if result.get('overwrite') else 'made'} {result.get('type')} {title}"

@@ -104,8 +104,12 @@ def connect(settings: Settings) -> Elasticsearch:
 
 
 def write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    """Raises UserError where it can't be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise UserError(f"can't write {path}: {error.strerror}; name a file where you may write") from None
 
 
 if __name__ == "__main__":

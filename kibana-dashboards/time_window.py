@@ -18,6 +18,8 @@ BOUNDS = [
     (2700, "30m"), (7200, "1h"), (21_600, "3h"), (86_400, "12h"), (604_800, "1d"), (1_814_400, "1w"),
 ]  # fmt: skip
 TARGET_BUCKETS, MOST_BUCKETS = 50, 100
+YEARS = range(1970, 9999)
+"""Tweets are in them, and a day more or less, of a time zone, is still a date."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,13 @@ class Window:
         return self.end - self.start
 
     def before(self, shift: timedelta) -> "Window":
-        """The window as long ago as `shift`."""
-        return Window(self.start - shift, self.end - shift)
+        """The window as long ago as `shift`. Raises UserError where there is no such date."""
+        try:
+            return Window(self.start - shift, self.end - shift)
+        except OverflowError:
+            raise UserError(
+                f"there is no time {shift.days:,} days before {self.start:%Y-%m-%d}: give a shorter time range"
+            ) from None
 
 
 def window(since: str, until: str, now: datetime, zone: ZoneInfo) -> Window:
@@ -45,7 +52,17 @@ def window(since: str, until: str, now: datetime, zone: ZoneInfo) -> Window:
 
 
 def moment(text: str, now: datetime, zone: ZoneInfo) -> datetime:
-    """A point in time; `/d` and its like round down, in the time zone."""
+    """A point in time; `/d` and its like round down, in the time zone. Raises UserError for anything else."""
+    try:
+        found = _moment(text, now, zone)
+        if found.year in YEARS:
+            return found
+    except OverflowError:
+        pass
+    raise UserError(f"{text} is too far away: give a time of the years {YEARS[0]} to {YEARS[-1]}")
+
+
+def _moment(text: str, now: datetime, zone: ZoneInfo) -> datetime:
     if not text.startswith("now"):
         try:
             return datetime.fromisoformat(text).replace(tzinfo=datetime.fromisoformat(text).tzinfo or zone)

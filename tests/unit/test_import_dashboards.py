@@ -45,6 +45,9 @@ class Handler(BaseHTTPRequestHandler):
         part = body.split(b"\r\n\r\n", 1)[1].rsplit(b"\r\n--", 1)[0].decode()
         assert b'name="file"; filename="dashboards.ndjson"' in body and self.path.endswith("?overwrite=true")
         self.server.imports.append([json.loads(line) for line in part.splitlines()])
+        if self.server.hangs_up:
+            self.close_connection = True
+            return
         self.answer(*(self.server.refusal or (200, self.success())))
 
     def success(self) -> dict[str, Any]:
@@ -78,6 +81,7 @@ class Stage(ThreadingHTTPServer):
         self.statuses: list[tuple[int, dict[str, Any]]] = [(200, READY)]
         self.imports: list[list[dict[str, Any]]] = []
         self.refusal: tuple[int, dict[str, Any]] | None = None
+        self.hangs_up = False
         self.login = "Basic " + base64.b64encode(f"elastic:{PASSWORD}".encode()).decode()
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
@@ -169,9 +173,19 @@ def test_no_kibana_is_one_clear_line() -> None:
     assert f"Kibana does not get ready at {url} (ConnectionError)" in line and "kibana_url" in line
 
 
-def test_something_else_at_the_address_is_no_kibana(kibana: Stage) -> None:
-    kibana.statuses = [(200, {"cluster_name": "elasticsearch"})]
+@pytest.mark.parametrize(
+    "body",
+    [{"cluster_name": "elasticsearch"}, {"status": 404}, {"status": None}, {"status": {"overall": "green"}}],
+)
+def test_something_else_at_the_address_is_no_kibana(kibana: Stage, body: dict[str, Any]) -> None:
+    kibana.statuses = [(200, body)]
     assert "HTTP 200, no status" in refused(run(kibana.url, "--wait", "0.2"))
+
+
+def test_no_answer_to_the_dashboards_is_one_clear_line(kibana: Stage) -> None:
+    kibana.hangs_up = True
+    line = refused(run(kibana.url))
+    assert f"Kibana at {kibana.url} was ready, but gave no answer" in line and "again" in line
 
 
 MISSING = {"type": "missing_references", "references": [{"type": "index-pattern", "id": "gone"}]}
@@ -191,8 +205,13 @@ TOO_NEW = {
         ((200, ONE_REFUSED), "dashboard Tweets live: missing_references (index-pattern gone)"),
         ((422, TOO_NEW), "belongs to a more recent version of Kibana"),
         ((200, {"success": False, "successCount": 0}), "refuses the dashboards: HTTP 200"),
+        ((200, {"success": False, "errors": None}), "refuses the dashboards: HTTP 200"),
+        (
+            (200, {"errors": [{"id": "x", "meta": None, "error": {"references": [5]}}, 5]}),
+            "None x: no reason",
+        ),
     ],
-    ids=["one object", "too new", "no reason"],
+    ids=["one object", "too new", "no reason", "null", "other types"],
 )
 def test_what_kibana_refuses_is_said_in_its_own_words(
     kibana: Stage, answer: tuple[int, dict], said: str

@@ -229,6 +229,22 @@ def test_time_ranges_are_read_as_kibana_writes_them() -> None:
             window(since, "now", NOW, SEOUL)
 
 
+@pytest.mark.parametrize(
+    "since", ["now-2026y", "now-999999w", "now-999999y", "0001-01-01", "0001-01-01T00:00:00Z"]
+)
+def test_a_time_that_no_calendar_has_is_one_clear_line(since: str) -> None:
+    with pytest.raises(UserError, match=f"{since} is too far away: give a time of the years 1970 to 9998"):
+        window(since, "now", NOW, SEOUL)
+    with pytest.raises(UserError, match=r"now.999999y is too far away"):
+        window("now", "now+999999y", NOW, SEOUL)
+
+
+def test_the_period_before_the_first_one_is_one_clear_line() -> None:
+    long = window("1970-01-02", "9998-12-31", NOW, SEOUL)
+    with pytest.raises(UserError, match="before 1970-01-02: give a shorter time range"):
+        long.before(long.length)
+
+
 def test_text_is_one_line_without_control_characters_and_without_turns_of_direction() -> None:
     assert plain("a\x00b\x1b[31m\n c\u202ed\u2066e\u2028f") == "ab[31m cde f"
     assert plain("한글 日本 👨‍👩‍👧") == "한글 日本 👨‍👩‍👧"

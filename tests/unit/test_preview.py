@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from html.parser import HTMLParser
 from itertools import combinations
+from pathlib import Path
 from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
@@ -16,10 +17,12 @@ from PIL import Image
 from chart_parts import Canvas
 from chart_specs import chart_spec
 from kafka_cluster.plain_text import plain
+from kafka_cluster.script import UserError
 from panel_drawing import draw, words_of
 from panel_query import NotDrawn
 from panel_rows import Column, Table
 from panel_text import number, safe_link, tile
+from preview import write
 from preview_fonts import FAMILIES, Fonts
 from preview_page import DrawnDashboard, page
 from preview_picture import Pen, picture_svg
@@ -152,6 +155,13 @@ def test_the_page_loads_and_runs_nothing() -> None:
     assert policy and policy[1].startswith("default-src 'none'; style-src 'sha256-")
     assert "unsafe" not in policy[1] and "<script" not in text
     assert not re.search(r"(?:src|href|url\()\s*=?\s*[\"']?(?:https?:)?//", text), "nothing from elsewhere"
+
+
+def test_a_page_that_can_not_be_written_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "file" / "index.html"):
+        with pytest.raises(UserError, match=f"can't write {path}: .*; name a file where you may write"):
+            write(path, b"")
 
 
 def test_the_picture_is_one_clean_drawing_of_the_same_text() -> None:
