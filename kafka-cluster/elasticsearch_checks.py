@@ -7,10 +7,17 @@ from typing import Any
 
 from findings import Check, Finding, Patient, clock, fault, ok, warning
 from http_answers import ask, body_of
-from kafka_cluster.elasticsearch_options import HttpLogin, kibana_login, login_cure, login_name, require_login
+from kafka_cluster.elasticsearch_options import (
+    HttpLogin,
+    has_login,
+    kibana_login,
+    login_cure,
+    login_name,
+    require_login,
+)
 from kafka_cluster.reachable import no_answer, require_elasticsearch
 from kafka_cluster.script import UserError
-from kafka_cluster.settings import Settings
+from kafka_cluster.settings import ELASTICSEARCH_USERS, Settings
 
 NODES = "/_nodes?filter_path=nodes.*.version"
 STATS = "/_nodes/stats/fs?filter_path=nodes.*.timestamp,nodes.*.name,nodes.*.fs.data"
@@ -124,23 +131,28 @@ def _major(version: str) -> int:
 
 
 def _get(settings: Settings, path: str) -> dict[str, Any]:
-    require_login(settings)
+    # a machine that only runs producers and consumers has the writer's password alone
+    user = (
+        None
+        if has_login(settings)
+        else next((u for u in ELASTICSEARCH_USERS if has_login(settings, u)), None)
+    )
+    require_login(settings, user)
     require_elasticsearch(settings)
+    login = HttpLogin(settings, user)
     try:
-        answer = ask(
-            settings.elasticsearch_url + path, settings.elasticsearch_ca_file, auth=HttpLogin(settings)
-        )
+        answer = ask(settings.elasticsearch_url + path, settings.elasticsearch_ca_file, auth=login)
     except UserError as error:
         url = settings.elasticsearch_url
         raise no_answer(url, "Elasticsearch", "elasticsearch_url", str(error)) from None
     if answer.status_code == 401:
         raise UserError(
-            f"Elasticsearch refuses {login_name(settings)}: {login_cure(settings)}; if its data was made with another "
-            "password, put that back, or delete the data (python3 kafka-cluster/cluster.py down --volumes)"
+            f"Elasticsearch refuses {login_name(settings, user)}: {login_cure(settings)}; if its data was made with "
+            "another password, put that back, or delete the data (python3 kafka-cluster/cluster.py down --volumes)"
         )
     if answer.status_code == 403:
         raise UserError(
-            f"{login_name(settings)} may not look at Elasticsearch's state: give it the privilege monitor"
+            f"{login_name(settings, user)} may not look at Elasticsearch's state: give it the privilege monitor"
         )
     return body_of(answer, "Elasticsearch")
 

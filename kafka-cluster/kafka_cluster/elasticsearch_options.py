@@ -30,8 +30,8 @@ def elasticsearch_options(settings: Settings, user: str | None = None) -> dict[s
 class HttpLogin(AuthBase):
     """The same login for `requests`."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._key, self._basic = settings.elasticsearch_api_key, HTTPBasicAuth(*settings.login())
+    def __init__(self, settings: Settings, user: str | None = None) -> None:
+        self._key, self._basic = settings.elasticsearch_api_key, HTTPBasicAuth(*settings.login(user))
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """The request, with the login in its headers."""

@@ -4,13 +4,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import requests
 
+import elasticsearch_checks
 from diagnosis import GIB, NOW, said, the_one
-from elasticsearch_checks import blocked, disk, fits, same_version
+from elasticsearch_checks import NODES, blocked, disk, fits, same_version
 from findings import Level, clock
 from hdfs_checks import redirect_target, room, stranger, takes_writes
 from kafka_checks import fit, least_room, skewed, too_small
+from kafka_cluster.elasticsearch_options import HttpLogin
 from kafka_cluster.message import MAX_RECORD_BYTES
+from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 from kafka_cluster.topics import wanted_topics
 
@@ -70,6 +74,26 @@ def test_the_date_of_a_record_gives_a_wrong_clock_away(
 
 
 # Elasticsearch and Kibana
+
+
+def test_a_machine_with_the_writers_password_alone_asks_as_the_writer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def ask(_url: str, _ca_file: str, auth: HttpLogin) -> requests.Response:
+        asked.append(auth(requests.Request("GET", "http://es").prepare()).headers["Authorization"])
+        answer = requests.Response()
+        answer.status_code, answer._content = 200, b"{}"
+        return answer
+
+    monkeypatch.setattr(elasticsearch_checks, "ask", ask)
+    monkeypatch.setattr(elasticsearch_checks, "require_elasticsearch", lambda _: None)
+    for settings in (Settings(elasticsearch_writer_password="w"), Settings(elasticsearch_password="e")):
+        elasticsearch_checks._get(settings, NODES)
+    assert asked == ["Basic dHdlZXRzX3dyaXRlcjp3", "Basic ZWxhc3RpYzpl"]
+    with pytest.raises(UserError, match="elasticsearch_password is not set"):
+        elasticsearch_checks._get(Settings(), NODES)
 
 
 def test_a_client_of_another_major_version_than_the_server() -> None:
