@@ -42,6 +42,7 @@ DEMO_LOG = ROOT / "build" / "demo.log"
 CHAOS_LOGS = ROOT / "build" / "chaos"
 INTERRUPTED = 130
 DEMO_RATE, DEMO_SECONDS = "300", "60"
+ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 DEMO_SINCE = "now-3m"  # the stream's minute, and the groups' last seconds
 # None of what is started here can reach X, whatever keys .env holds.
 os.environ["never_contact_x"] = "1"
@@ -75,9 +76,8 @@ def heed_signals() -> None:
         raise AskedToEnd
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for name in ("SIGTERM", "SIGHUP"):  # a closed terminal must leave no consumer behind
-        number = getattr(signal, name, None)
-        if number and signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+    for number in ENDING[1:]:  # a closed terminal must leave no consumer behind
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, end)
 
 
@@ -134,8 +134,7 @@ def script(name: str, *arguments: str) -> list[str]:
 
 
 def call(command: list[str], env: dict[str, str] | None = None) -> int:
-    """Run in the foreground. Ctrl-C reaches the command, and SIGTERM and SIGHUP are passed on to it as SIGTERM: it
-    ends in its own way. Returns 130 then."""
+    """Run in the foreground; what asks us to end reaches the command, which ends in its own way. Returns 130 then."""
     process = subprocess.Popen(command, cwd=ROOT, env=env)
     interrupted = False
     while True:
@@ -144,7 +143,7 @@ def call(command: list[str], env: dict[str, str] | None = None) -> int:
             return INTERRUPTED if interrupted else code
         except KeyboardInterrupt as asked:
             interrupted = True
-            if isinstance(asked, AskedToEnd):
+            if isinstance(asked, AskedToEnd):  # the terminal has sent a Ctrl-C there itself
                 process.terminate()
 
 
@@ -204,15 +203,16 @@ def in_background(log: BinaryIO, env: dict[str, str], *command: str) -> Iterator
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Ctrl-C raises KeyboardInterrupt when this is over: no process is started, or ended, by half."""
+    """Ctrl-C, SIGTERM and SIGHUP raise when this is over: no process is started, or ended, by half."""
     asked: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda *_: asked.append(1))
+    before = {number: signal.signal(number, lambda number, _: asked.append(number)) for number in ENDING}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-    if asked:
-        raise KeyboardInterrupt
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for number in asked:
+        signal.raise_signal(number)
 
 
 def watch(producer: subprocess.Popen, env: dict[str, str]) -> None:
@@ -239,11 +239,9 @@ def watch(producer: subprocess.Popen, env: dict[str, str]) -> None:
 
 def next_steps(env: dict[str, str], which: str) -> str:
     """Where to look now that tweets are in both places; `which`: the arguments that lead to the cluster."""
-    kibana = (
-        f"\n  Kibana      {env['kibana_url']}, as elastic with the same password"
-        if "kibana_url" in env
-        else ""
-    )
+    kibana = ""
+    if "kibana_url" in env:
+        kibana = f"\n  Kibana      {env['kibana_url']}, as elastic with the same password"
     return f"""
 The cluster is still up. Where to look next:
   dashboards  {(ROOT / "build" / "preview" / "index.html").as_uri()}
@@ -284,8 +282,7 @@ def check(_: list[str]) -> int:
     for words in (
         ["ruff", "check", *rooms, "tests"], ["ruff", "format", "--check", *rooms, "tests"], ["mypy", *rooms],
     ):  # fmt: skip
-        code = call([str(PYTHON), "-m", *words])
-        if code == INTERRUPTED:
+        if (code := call([str(PYTHON), "-m", *words])) == INTERRUPTED:
             return code
         failed = failed or code  # below 0 where it was killed
     return failed

@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def test_packages_that_can_not_be_had_are_one_line(tmp_path: Path) -> None:
 
 
 def with_run(code: str) -> subprocess.Popen[str]:
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import run; {code}"
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import run\n{code}"
     return subprocess.Popen([sys.executable, "-B", "-c", code], stdout=subprocess.PIPE, text=True)
 
 
@@ -63,6 +64,35 @@ def test_what_asks_run_py_to_end_reaches_the_command_too(number: int) -> None:
         process.send_signal(number)
         assert process.wait(20) == 130
         assert process.stdout.read() == "", "the pipe is closed: the command has ended as well"
+
+
+@pytest.mark.parametrize(("number", "said"), [(signal.SIGINT, "goes on"), (signal.SIGTERM, "ends")])
+def test_ctrl_c_ends_the_stream_of_the_demo_and_sigterm_all_of_it(number: int, said: str) -> None:
+    code = (
+        "wait = [sys.executable, '-c', 'import time; time.sleep(60)']; run.script = lambda *_: wait\n"
+        "run.heed_signals(); producer = run.subprocess.Popen(wait); print('started', flush=True)\n"
+        "try: run.watch(producer, None); print('goes on')\n"
+        "except run.AskedToEnd: print('ends')\n"
+        "print(producer.poll())"
+    )
+    with with_run(code) as process:
+        assert process.stdout and process.stdout.readline() == "started\n"
+        time.sleep(0.5)  # until it watches
+        process.send_signal(number)
+        assert process.communicate(timeout=20)[0].split("\n")[:2] == [said, "-15"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_no_process_is_started_by_half(number: int) -> None:
+    code = (
+        "import os; run.heed_signals()\n"
+        "try:\n"
+        f" with run.uninterrupted(): os.kill(os.getpid(), {int(number)}); print('the rest')\n"
+        "except KeyboardInterrupt as asked: print(type(asked).__name__)"
+    )
+    with with_run(code) as process:
+        said = process.communicate(timeout=20)[0].split("\n")
+    assert said[:2] == ["the rest", "KeyboardInterrupt" if number == signal.SIGINT else "AskedToEnd"]
 
 
 def test_nohup_is_heeded() -> None:
