@@ -55,7 +55,7 @@ def password(patient: Patient) -> Iterator[Finding]:
     if why := weakness(secret, patient.settings.elasticsearch_user):
         cure = (
             "put a longer one into .env (python3 -c 'import secrets; print(secrets.token_urlsafe(18))') and start the "
-            "servers anew; in containers the old one stays with its volume, until docker-compose down -v"
+            "servers anew; in containers the old one stays with its volume, until that is deleted (docker volume ls)"
         )
         yield warning(f"elasticsearch_password is weak: {why}", cure)
     yield ok(f"elasticsearch_password has {len(secret)} characters")
