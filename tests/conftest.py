@@ -40,6 +40,11 @@ TEST_PROJECT = "tweets-test"
 """Compose's name for containers and volumes that are the tests' own."""
 
 
+def pytest_collection_finish() -> None:
+    """A script that is imported lets Ctrl-C end the process at once, until its main runs."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--cluster", choices=("native", "docker", "env"), default="native",

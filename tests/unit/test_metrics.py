@@ -82,7 +82,8 @@ def group(monkeypatch: pytest.MonkeyPatch) -> Samples:
     assert measured.verb == "stored", "everything else is the sink's own"
     record = Record(b"0123456789")
     measured.write(None, [record, record], Event())
-    loop: Any = SimpleNamespace(written=written, restarts=8, owned=lambda: 2)
+    progress = SimpleNamespace(written=written, restarts=8)
+    loop: Any = SimpleNamespace(progress=progress, owned=lambda: 2)
     lost: Any = SimpleNamespace(ranges=1, records=9)
     metrics.serve(loop, lost)
     return samples(registries[0])

@@ -52,7 +52,10 @@ def test_packages_that_can_not_be_had_are_one_line(tmp_path: Path) -> None:
 
 
 def with_run(code: str) -> subprocess.Popen[str]:
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import run\n{code}"
+    heard = (
+        "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)"  # also where the tests run under nohup
+    )
+    code = f"{heard}; import sys; sys.path.insert(0, {str(ROOT)!r}); import run\n{code}"
     return subprocess.Popen([sys.executable, "-B", "-c", code], stdout=subprocess.PIPE, text=True)
 
 
