@@ -135,14 +135,18 @@ def script(name: str, *arguments: str) -> list[str]:
 
 def call(command: list[str], env: dict[str, str] | None = None) -> int:
     """Run in the foreground; what asks us to end reaches the command, which ends in its own way. Returns 130 then."""
-    process = subprocess.Popen(command, cwd=ROOT, env=env)
-    interrupted = False
+    process, interrupted = None, False
     while True:
         try:
+            if process is None:
+                with uninterrupted():
+                    process = subprocess.Popen(command, cwd=ROOT, env=env)
             code = process.wait()
             return INTERRUPTED if interrupted else code
         except KeyboardInterrupt as asked:
             interrupted = True
+            if process is None:
+                return INTERRUPTED
             if isinstance(asked, AskedToEnd):  # the terminal has sent a Ctrl-C there itself
                 process.terminate()
 
@@ -218,9 +222,10 @@ def uninterrupted() -> Iterator[None]:
 def watch(producer: subprocess.Popen, env: dict[str, str]) -> None:
     """Show what happens until both groups have everything; Ctrl-C ends the stream early, AskedToEnd all of it."""
     command = script("kafka-consumer/audit.py", "watch", "--until-idle")
-    view = subprocess.Popen(command, stdin=subprocess.PIPE, env=env, cwd=ROOT)
-    well = {0}
+    view, well = None, {0}
     try:
+        with uninterrupted():
+            view = subprocess.Popen(command, stdin=subprocess.PIPE, env=env, cwd=ROOT)
         while producer.poll() is None and view.poll() is None:
             time.sleep(0.2)
         view.communicate()  # the end of its standard input tells it that the stream has ended
@@ -229,7 +234,7 @@ def watch(producer: subprocess.Popen, env: dict[str, str]) -> None:
     except KeyboardInterrupt:
         well.add(-signal.SIGTERM)  # it was still importing: nothing was begun
     finally:
-        for process in (producer, view):
+        for process in filter(None, (producer, view)):
             if process.poll() is None:
                 process.terminate()
             process.wait()

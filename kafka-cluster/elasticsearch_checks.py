@@ -98,7 +98,9 @@ def kibana(patient: Patient) -> Iterator[Finding]:
     settings = patient.settings
     try:
         answer = ask(
-            f"{settings.kibana_url}/api/status", settings.elasticsearch_ca_file, auth=kibana_login(settings)
+            f"{settings.kibana_url}/api/status",
+            settings.elasticsearch_ca_file,
+            auth=kibana_login(settings, _user(settings)),
         )
     except UserError as error:
         if "kibana_url" in patient.cluster.environment():
@@ -130,13 +132,14 @@ def _major(version: str) -> int:
     return int(version.partition(".")[0])
 
 
+def _user(settings: Settings) -> str | None:
+    """Who asks: a machine that only runs producers and consumers has the writer's password alone."""
+    users = (user for user in (None, *ELASTICSEARCH_USERS) if has_login(settings, user))
+    return next(users, None)
+
+
 def _get(settings: Settings, path: str) -> dict[str, Any]:
-    # a machine that only runs producers and consumers has the writer's password alone
-    user = (
-        None
-        if has_login(settings)
-        else next((u for u in ELASTICSEARCH_USERS if has_login(settings, u)), None)
-    )
+    user = _user(settings)
     require_login(settings, user)
     require_elasticsearch(settings)
     login = HttpLogin(settings, user)
@@ -148,7 +151,7 @@ def _get(settings: Settings, path: str) -> dict[str, Any]:
     if answer.status_code == 401:
         raise UserError(
             f"Elasticsearch refuses {login_name(settings, user)}: {login_cure(settings)}; if its data was made with "
-            "another password, put that back, or delete the data (python3 kafka-cluster/cluster.py down --volumes)"
+            "another password, put that back (cluster.py down --volumes would delete all data, Kafka's and HDFS's too)"
         )
     if answer.status_code == 403:
         raise UserError(

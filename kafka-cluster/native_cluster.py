@@ -91,7 +91,7 @@ class NativeCluster:
         """End all servers, brokers first; with `volumes` their data too."""
         if not self.folder.exists():
             return
-        with self._lock():
+        with write_faults_told(self.folder), self._lock():
             self._complete.unlink(missing_ok=True)
             self._stop(list(self.processes))
         if volumes:

@@ -11,6 +11,7 @@ from pathlib import Path
 from kafka_cluster.script import UserError
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+CURABLE = (*NO_ROOM, errno.EACCES, errno.EPERM, errno.EROFS, None)
 
 
 def make_own(folder: Path, mode: int) -> None:
@@ -51,4 +52,5 @@ def write_fault(error: OSError, folder: Path) -> UserError:
     path, reason = error.filename or folder, error.strerror or error
     if isinstance(error, shutil.Error):  # of copytree: a list of (from, to, why)
         _, path, reason = error.args[0][0]
-    return UserError(f"can't use {path}: {reason}; make room there, or see that you may write to {folder}")
+    cure = f"; make room there, or see that you may write to {folder}" if error.errno in CURABLE else ""
+    return UserError(f"can't use {path}: {reason}{cure}")

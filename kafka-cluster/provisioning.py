@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-import shutil
+import pwd
 import subprocess
 from base64 import b64encode
 from collections.abc import Mapping
@@ -82,5 +82,6 @@ def _hashed(password: str) -> str:
 
 
 def _give_away(folder: Path, user: str) -> None:
-    for path in [folder, *folder.rglob("*")]:
-        shutil.chown(path, user)
+    owner = pwd.getpwnam(user)
+    for path in [folder, *folder.rglob("*")]:  # not what a link leads to: that user may have made it
+        os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)

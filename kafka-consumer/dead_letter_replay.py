@@ -73,7 +73,10 @@ class Replay:
         )  # a producer's line that is there needs no second record, whatever became of it
         for batch in batches((letter for letter in self._read() if letter.origin and not letter.lost), BATCH):
             in_topic |= ids_of(batch)
-            self._index([letter.record for letter in batch])
+            self._refuse(
+                [(letter, "cut: the whole value is in HDFS") for letter in batch if letter.cut_bytes]
+            )
+            self._index([letter.record for letter in batch if not letter.cut_bytes])
         for batch in batches((letter for letter in self._read() if not letter.origin), BATCH):
             there = delivered(self._client, self._alias, ids_of(batch))
             for letter in batch:

@@ -37,6 +37,8 @@ class Search:
     ) -> None:  # fmt: skip
         self._client = tweepy.Client(token, return_type=requests.Response)
         direct(self._client.session, url)
+        self._client.session.hooks["response"].append(self._note_answer)
+        self._answer: requests.Response | None = None
         self._waiting, self._sleep, self._now = waiting or nullcontext(), sleep, now
         self._not_before = 0.0
 
@@ -82,6 +84,7 @@ class Search:
 
     def _asked(self, query: str, asked: Json) -> tuple[Json | None, str]:
         """A page; or None, and what the trouble is."""
+        self._answer = None
         try:
             answer = self._client.search_recent_tweets(query, **OPTIONS, **asked)
             self._note_limit(answer)
@@ -89,9 +92,14 @@ class Search:
             return (page, "") if isinstance(page, dict) else (None, "an answer that is no object")
         except tweepy.HTTPException as error:
             return None, self._refused(error.response)
-        # tweepy reads an error's body without a look at it, and JSON may be nested without end
         except (requests.RequestException, ValueError, AttributeError, TypeError, RecursionError) as error:
+            # tweepy reads a refusal's body without a look at it: of an odd one the status is known only here
+            if self._answer is not None and not self._answer.ok:
+                return None, self._refused(self._answer)
             return None, type(error).__name__
+
+    def _note_answer(self, answer: requests.Response, **_: Any) -> None:
+        self._answer = answer
 
     def _refused(self, answer: requests.Response) -> str:
         if told := refusal("the search", answer):

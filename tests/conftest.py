@@ -40,6 +40,12 @@ TEST_PROJECT = "tweets-test"
 """Compose's name for containers and volumes that are the tests' own."""
 
 
+def end_once(*_: object) -> None:
+    """A second one, from run.py to which it was sent too, must not cut short the fixtures' ends."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def pytest_collection_finish() -> None:
     """A script that is imported lets Ctrl-C end the process at once, until its main runs."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -118,7 +124,7 @@ def cluster(request: pytest.FixtureRequest, disks: Disks) -> Iterator[Cluster]:
     """The cluster, up and taking writes."""
     kind = {"native": partial(native_cluster, disks), "docker": docker_cluster, "env": lent_cluster}
     # pytest ends on SIGTERM without running fixtures' ends: make it a Ctrl-C, which does
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, end_once)
     with kind[request.config.getoption("--cluster")]() as found:
         yield found
     signal.signal(signal.SIGTERM, before)

@@ -41,13 +41,13 @@ class HttpLogin(AuthBase):
         return request
 
 
-def kibana_login(settings: Settings) -> HttpLogin:
+def kibana_login(settings: Settings, user: str | None = None) -> HttpLogin:
     """Kibana asks Elasticsearch. Raises UserError for a key that would go there without TLS."""
     if settings.elasticsearch_api_key and not settings.kibana_url.startswith("https:"):
         raise UserError(
             f"elasticsearch_api_key would go to {settings.kibana_url} unencrypted: write https:// in kibana_url"
         )
-    return HttpLogin(settings)
+    return HttpLogin(settings, user)
 
 
 def require_login(settings: Settings, user: str | None = None) -> None:

@@ -156,8 +156,8 @@ def dead_letter_origin(headers: Iterable[tuple[str, bytes | None]]) -> Origin | 
 
 
 def is_number(text: str | None) -> TypeGuard[str]:
-    """True for the digits of a number of at most 64 bits."""
-    return text is not None and text.isascii() and text.isdigit() and len(text) < 20
+    """True for the digits of a number below 10^18, as every offset is: Python counts a range up to 2^63."""
+    return text is not None and text.isascii() and text.isdigit() and len(text) <= 18
 
 
 def _encoded(**headers: object) -> Headers:

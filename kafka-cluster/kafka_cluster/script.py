@@ -36,7 +36,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
 
     Before and after it, while packages are imported and threads end, Ctrl-C just ends the process.
     """
-    go_past_proxies("127.0.0.1", "localhost")  # else passwords for servers here would go to the proxy
+    go_past_proxies("127.0.0.1", "localhost", "::1")  # else passwords for servers here would go to the proxy
     if os.environ.get(NEVER_CONTACT_X):
         refuse_x()
     try:
@@ -64,7 +64,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Around what must not be left half done: Ctrl-C and SIGTERM raise KeyboardInterrupt when it is over.
+    """Around what must not be left half done: Ctrl-C and SIGTERM come, as they do elsewhere, when it is over.
 
     Only the main thread is ever interrupted, so in another this does nothing.
     """
@@ -73,14 +73,14 @@ def uninterrupted() -> Iterator[None]:
         return
     asked: list[int] = []
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: asked.append(1)) for number in numbers]
+    before = [signal.signal(number, lambda number, _: asked.append(number)) for number in numbers]
     try:
         yield
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
-    if asked:
-        raise KeyboardInterrupt
+    for each in asked:
+        signal.raise_signal(each)
 
 
 def go_past_proxies(*names: str) -> None:

@@ -4,7 +4,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -72,15 +71,15 @@ def test_what_asks_run_py_to_end_reaches_the_command_too(number: int) -> None:
 @pytest.mark.parametrize(("number", "said"), [(signal.SIGINT, "goes on"), (signal.SIGTERM, "ends")])
 def test_ctrl_c_ends_the_stream_of_the_demo_and_sigterm_all_of_it(number: int, said: str) -> None:
     code = (
-        "wait = [sys.executable, '-c', 'import time; time.sleep(60)']; run.script = lambda *_: wait\n"
-        "run.heed_signals(); producer = run.subprocess.Popen(wait); print('started', flush=True)\n"
+        "wait = 'import time; time.sleep(60)'; view = 'print(\"started\", flush=True); ' + wait\n"
+        "run.script = lambda *_: [sys.executable, '-c', view]\n"
+        "run.heed_signals(); producer = run.subprocess.Popen([sys.executable, '-c', wait])\n"
         "try: run.watch(producer, None); print('goes on')\n"
         "except run.AskedToEnd: print('ends')\n"
         "print(producer.poll())"
     )
     with with_run(code) as process:
         assert process.stdout and process.stdout.readline() == "started\n"
-        time.sleep(0.5)  # until it watches
         process.send_signal(number)
         assert process.communicate(timeout=20)[0].split("\n")[:2] == [said, "-15"]
 

@@ -67,6 +67,15 @@ def test_an_odd_answer_to_a_search_is_asked_for_again(status: int, body: Any) ->
     assert len(clock.waited) == 2 and 0 < clock.waited[1] <= 1
 
 
+@pytest.mark.parametrize("body", [{"errors": None}, {"detail": None}, [1]])
+def test_a_refusal_with_an_odd_body_is_a_refusal(body: Any) -> None:
+    with pytest.raises(UserError, match="401"):
+        search_once(Answering(401, body), Clock(1))
+    clock = Clock(1)
+    search_once(Answering(429, body, {"x-rate-limit-reset": "600"}), clock)
+    assert clock.waited[1] > 500, "as long as X says"
+
+
 @pytest.mark.parametrize("status", [200, 429])
 def test_no_header_makes_a_search_wait_longer_than_a_window(
     caplog: pytest.LogCaptureFixture, status: int
