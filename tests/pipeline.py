@@ -89,15 +89,14 @@ class Pipeline:
     def send(self, values: list[bytes | None]) -> None:
         """Put raw values into the topic, past the producer's checks."""
         ensure_topics(self.settings)
-        producer = KafkaProducer(**producer_options(self.settings))
         headers = [("source", b"test"), ("received_at", timestamp().encode())]
-        futures = [
-            producer.send(self.settings.topic, value, b"key" if value is None else None, headers=headers)
-            for value in values
-        ]
-        for future in futures:
-            future.get(timeout=30)
-        producer.close()
+        with contextlib.closing(KafkaProducer(**producer_options(self.settings))) as producer:
+            futures = [
+                producer.send(self.settings.topic, value, b"key" if value is None else None, headers=headers)
+                for value in values
+            ]
+            for future in futures:  # under chaos a partition may take none until its brokers are restarted
+                future.get(timeout=150)
 
     def topic_records(self, topic: str | None = None) -> list[Any]:
         """Everything that is in the topic, in order of partition and offset."""
