@@ -86,8 +86,8 @@ class Pipeline:
         self.processes.append(process)
         return process
 
-    def send(self, values: list[bytes | None]) -> None:
-        """Put raw values into the topic, past the producer's checks."""
+    def send(self, values: list[bytes | None], seconds: float = 30) -> None:
+        """Put raw values into the topic, past the producer's checks; Kafka has so long to take each."""
         ensure_topics(self.settings)
         headers = [("source", b"test"), ("received_at", timestamp().encode())]
         with contextlib.closing(KafkaProducer(**producer_options(self.settings))) as producer:
@@ -95,8 +95,8 @@ class Pipeline:
                 producer.send(self.settings.topic, value, b"key" if value is None else None, headers=headers)
                 for value in values
             ]
-            for future in futures:  # under chaos a partition may take none until its brokers are restarted
-                future.get(timeout=150)
+            for future in futures:
+                future.get(timeout=seconds)
 
     def topic_records(self, topic: str | None = None) -> list[Any]:
         """Everything that is in the topic, in order of partition and offset."""

@@ -198,3 +198,7 @@ def test_freshness(stage: Stage, results: Results, rate: int) -> None:
             f"freshness {rate}", what, rate=rate, p50=cuts[49], p99=cuts[98], most=max(probes.ages),
             goal=interval + GOAL_SECONDS, reached=reached,
         )  # fmt: skip
+    seen = sum(map(len, (observer.searchable.ages, observer.readable.ages))) / 2
+    assert seen > 0.9 * min(rate, PICKED_A_SECOND) * (FRESH_SECONDS - START_SECONDS), (
+        "too few tweets were seen"
+    )

@@ -109,7 +109,8 @@ def replay_killed(world: World, chance: Random) -> Steps:
 
 def poison(world: World, chance: Random) -> Steps:
     good = world.load.next_lines(10)
-    world.load.pipeline.send([*good[:5], *POISON.values(), *odd_tweets(), *good[5:]])
+    # a partition may take none until its brokers are restarted
+    world.load.pipeline.send([*good[:5], *POISON.values(), *odd_tweets(), *good[5:]], seconds=150)
     yield 0.0
 
 

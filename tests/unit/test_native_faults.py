@@ -97,7 +97,7 @@ def test_a_state_folder_that_can_not_be_made_is_one_line(
     monkeypatch.setattr(native_cluster, "state_folder", lambda _: no_folder)
     with pytest.raises(UserError) as error:
         NativeCluster({"elasticsearch_password": "x"}).up()
-    assert f"can't use {no_folder}: Not a directory" in refused(error)
+    assert refused(error) == f"can't use {no_folder}: Not a directory", "room would not cure it"
 
 
 def test_a_full_disk_is_one_line_and_a_reader_who_has_enough_is_no_fault_of_the_disk(
