@@ -170,8 +170,9 @@ class ElasticsearchSink:
                     ids.append(tweet.id)
             except NotATweet as error:
                 outcome.poison.append((record, str(error)))
-            except Exception as error:  # a fault of ours: a dead letter can be replayed after its fix, and a
-                log.exception("no document can be made")  # partition that stands still loses all that follows
+            except Exception as error:
+                # a fault of ours: after its fix the letter can be replayed; a partition that stands still loses all
+                log.exception("no document can be made")
                 outcome.poison.append((record, f"no document can be made: {type(error).__name__}: {error}"))
         return sent, ids, b"".join(lines)
 

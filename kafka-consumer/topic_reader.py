@@ -33,9 +33,7 @@ def persistently(ask: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
     def asked(*args: Asked.args, **options: Asked.kwargs) -> Answer:
         try:
             return ask(*args, **options)
-        except (
-            KeyError
-        ) as error:  # kafka-python's answer for one of several partitions that has no leader just now
+        except KeyError as error:  # kafka-python's answer where one of several partitions has no leader
             raise LeaderNotAvailableError(f"no leader: {error}") from None
 
     return asked

@@ -54,8 +54,8 @@ def with_run(code: str) -> subprocess.Popen[str]:
     heard = (
         "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)"  # also where the tests run under nohup
     )
-    code = f"{heard}; import sys; sys.path.insert(0, {str(ROOT)!r}); import run\n{code}"
-    return subprocess.Popen([sys.executable, "-B", "-c", code], stdout=subprocess.PIPE, text=True)
+    code = f"{heard}; import sys; import run\n{code}"
+    return subprocess.Popen([sys.executable, "-B", "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
