@@ -10,12 +10,12 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 from typing import Any
 
 from kafka.errors import KafkaError
+from msgspec import Struct
 
 from batching_producer import BatchingProducer
 from kafka_cluster.kafka_options import MAX_REQUEST_BYTES, producer_options
@@ -44,8 +44,7 @@ NO_METADATA = "Failed to update metadata"
 """What kafka-python says where the topic is not there, and where no broker is reached."""
 
 
-@dataclass(slots=True, eq=False)
-class Outgoing:
+class Outgoing(Struct, eq=False, gc=False):
     """A record on its way. `kept` is its number in the spill file, where it has one."""
 
     topic: str
@@ -90,7 +89,8 @@ class KafkaWriter:
         self.on_acknowledged = on_acknowledged
         self._max_in_flight, self._watchdog_seconds = max_in_flight_bytes, watchdog_seconds
         self._pending: dict[int, Outgoing] = {}  # in the order of sending
-        self._changed = Condition()
+        self._lock = Lock()
+        self._changed = Condition(self._lock)
         self._number = self._generation = 0
         self._failure: str | None = None
         self._failed_before = False
@@ -105,7 +105,7 @@ class KafkaWriter:
         if size > MAX_REQUEST_BYTES:  # it would poison the producer
             raise ValueError(f"a record of {size:,} bytes can't be sent")
         self._number += 1
-        with self._changed:
+        with self._lock:
             self._pending[self._number] = outgoing
             self.in_flight_bytes += size
         if not self._failure:  # else `tend` sends this one too, in its turn
@@ -129,7 +129,7 @@ class KafkaWriter:
 
     def pending(self) -> list[Outgoing]:
         """Those records, in order."""
-        with self._changed:
+        with self._lock:
             return list(self._pending.values())
 
     def tend(self) -> None:
@@ -197,7 +197,7 @@ class KafkaWriter:
 
     @property
     def _silent_seconds(self) -> float:
-        with self._changed:
+        with self._lock:
             oldest = next(iter(self._pending.values()), None)
         return time.monotonic() - oldest.sent_at if oldest and oldest.sent_at else 0.0
 
@@ -235,7 +235,7 @@ class KafkaWriter:
             self._failure = str(error)[:200]
             return
         self._failure, self._failed_before = None, False
-        with self._changed:
+        with self._lock:
             again = list(self._pending.items())
         self.resent += len(again)
         log.info("Kafka answers; %d records are sent again", len(again))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from kafka_cluster.message import NotATweet, parse_tweet
 from kafka_cluster.settings import Settings
 
 
@@ -32,10 +33,13 @@ class ReadCost:
         """At the prices of the settings."""
         return self.posts * self._post_price + self.users * self._user_price
 
-    def count(self, payload: dict) -> None:
-        """Count what one parsed tweet brought."""
+    def count(self, tweet: bytes) -> None:
+        """Count what one tweet of the stream's shape brought."""
         self._posts += 1
-        includes = payload.get("includes")
+        try:
+            includes = parse_tweet(tweet).get("includes")
+        except NotATweet:  # a number beyond all bounds
+            return
         if isinstance(includes, dict):
             self._users |= _ids(includes.get("users"))
             self._included |= _ids(includes.get("tweets")) | _ids(includes.get("posts"))
