@@ -65,6 +65,12 @@ def disks() -> Callable[[NativeCluster], AbstractContextManager[object]]:
 
 
 @pytest.fixture(scope="session")
+def warm(stage: Stage) -> None:
+    """Servers as they are after a while, not as they start."""
+    stage.warm_up()
+
+
+@pytest.fixture(scope="session")
 def stage(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Topics and jobs on the cluster of this run."""
     stage = Stage(cluster, tmp_path_factory.mktemp("bench"))

@@ -154,6 +154,7 @@ def name_of(folder: str, name: str) -> str:
     return f"{folder.partition('partition=')[2].partition('/')[0]}/{name}"
 
 
+@pytest.mark.usefixtures("warm")
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("rate", RATES)
 def test_freshness(stage: Stage, results: Results, rate: int) -> None:

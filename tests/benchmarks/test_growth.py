@@ -29,6 +29,7 @@ MANY = ["bash", "-c", 'for each in $(seq "$processes"); do "$@" & done; wait', "
 """As many of a command as `processes` says, as one."""
 
 
+@pytest.mark.usefixtures("warm")
 @pytest.mark.timeout(7200)
 def test_growth_of_records(stage: Stage, results: Results) -> None:
     results.begin("growth")
@@ -40,6 +41,7 @@ def test_growth_of_records(stage: Stage, results: Results) -> None:
             stage.delete_topic(topic.name)
 
 
+@pytest.mark.usefixtures("warm")
 @pytest.mark.timeout(3600)
 def test_growth_of_processes(stage: Stage, results: Results) -> None:
     results.begin("processes")
@@ -50,6 +52,7 @@ def test_growth_of_processes(stage: Stage, results: Results) -> None:
             )
 
 
+@pytest.mark.usefixtures("warm")
 @pytest.mark.timeout(3600)
 def test_growth_of_cost_where_both_groups_run_at_once(stage: Stage, results: Results) -> None:
     results.begin("at once")

@@ -15,6 +15,7 @@ MOST_RESIDENT = 150
 """MB that one of our processes may hold."""
 
 
+@pytest.mark.usefixtures("warm")
 @pytest.mark.timeout(7200)
 def test_peers_do_the_same_job_in_the_same_run(stage: Stage, results: Results) -> None:
     results.begin("peers")
