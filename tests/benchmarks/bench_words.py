@@ -35,8 +35,8 @@ WORDS: dict[str, dict[str, Any]] = {
         "claim": "A claim of a partition with {} files: {} s.",
         "footer": (
             "Median of {rounds} interleaved rounds on {cores} cores with {memory} GB that also run all servers: the "
-            "ratios count, not the figures. Before, each group delivers 300,000 tweets, since servers that have just been "
-            "started are slow. CPU seconds are per 100,000 records, of the steady part (from 10% to 90% "
+            "ratios count, not the figures. Before, each group delivers 300,000 tweets, since servers that have just "
+            "been started are slow. CPU seconds are per 100,000 records, of the steady part (from 10% to 90% "
             "delivered, as Elasticsearch and the DataNodes count); start: until the first is delivered. Limits: "
             "ready-made bodies, no Kafka. Killed: the sum of {kills} kills with -9 at 40%, each started again. "
             "Peers index the tweet as X sent it, under a mapping of the same fields; group A builds the document. "
@@ -79,7 +79,8 @@ WORDS: dict[str, dict[str, Any]] = {
         "footer": (
             "모든 서버가 함께 도는 코어 {cores}개, 메모리 {memory} GB에서 번갈아 {rounds}번 돌린 중앙값입니다. "
             "수치보다 "
-            "비율이 중요합니다. 갓 시작한 서버는 느리므로, 먼저 두 그룹이 트윗을 300,000개씩 전달합니다. CPU 초는 레코드 100,000개당, 안정 구간(Elasticsearch와 DataNode가 센 것으로 10%에서 "
+            "비율이 중요합니다. 갓 시작한 서버는 느리므로, 먼저 두 그룹이 트윗을 300,000개씩 전달합니다. "
+            "CPU 초는 레코드 100,000개당, 안정 구간(Elasticsearch와 DataNode가 센 것으로 10%에서 "
             "90%까지)의 값이고, 시작은 첫 레코드가 도착할 때까지입니다. 한계: 미리 만든 본문, Kafka 없이. "
             "kill: 40%에서 "
             "kill -9 후 다시 시작, {kills}번의 합. 비교 대상은 X가 보낸 트윗을 그대로, 같은 필드의 매핑으로 "
