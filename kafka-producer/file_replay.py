@@ -56,7 +56,8 @@ def open_lines(name: str) -> BinaryIO:
     try:
         source = sys.stdin.fileno() if name == "-" else name
         file = open(source, "rb", BUFFER_BYTES, closefd=name != "-")  # noqa: SIM115
-        packed = file.peek(2)[:2] == GZIP_MAGIC  # type: ignore[attr-defined]  # opened once: no pipe is read twice
+        # a pipe can't be opened twice, and may have given only the first byte yet
+        packed = file.peek(2)[:2] in (GZIP_MAGIC, GZIP_MAGIC[:1])  # type: ignore[attr-defined]
     except OSError as error:
         raise UserError(f"can't read {name}: {error.strerror}") from None
     return io.BufferedReader(Unpacked(file), BUFFER_BYTES) if packed else file

@@ -34,7 +34,7 @@ REFRESH_SECONDS, FLUSH_SECONDS = 1.0, 2.0
 """Elasticsearch's refresh interval as in our mapping; `hdfs_flush_seconds` of this test."""
 GOAL_SECONDS = 0.5
 """On top of those."""
-ASK_SECONDS, LIST_SECONDS = 0.1, 0.25
+ASK_SECONDS, LIST_SECONDS = 0.1, 0.15
 """Pauses between two looks at Elasticsearch, and at HDFS, where one look is a request for each partition."""
 START_SECONDS = 10.0
 """Tweets of the stream's first seconds do not count: servers that have just been started are slow for so long."""

@@ -49,6 +49,18 @@ def test_a_pipe_gives_every_line(packed: bool) -> None:
     os.close(reading)
 
 
+def test_a_gzip_is_known_by_its_first_byte_which_a_pipe_may_give_alone() -> None:
+    tweets = tweet_lines(3)
+    body = gzip.compress(b"\n".join(tweets))
+    reading, writing = os.pipe()
+    os.write(writing, body[:1])
+    stream = open_lines(f"/dev/fd/{reading}")
+    os.write(writing, body[1:])
+    os.close(writing)
+    assert [line.content for line in read_lines(stream, "pipe")] == tweets
+    os.close(reading)
+
+
 def test_standard_input_that_is_closed_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(UserError, match="standard input is closed"):
