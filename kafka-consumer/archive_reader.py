@@ -5,12 +5,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import hdfs
-import orjson
 from requests.exceptions import RequestException
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from forgotten_posts import Forgotten
-from hdfs_archive import OPEN, ArchivedRecord, Epoch, Merged, first_offset, read_line, topic_id_of
+from hdfs_archive import OPEN, ArchivedRecord, Epoch, Merged, first_offset, read_line, read_whole_line, topic_id_of
 from hdfs_client import RETRY_SECONDS, HdfsClient
 from kafka_cluster.script import UserError
 
@@ -214,13 +213,13 @@ def lines(client: HdfsClient, piece: Piece) -> Iterator[bytes]:
 
 def _offset(piece: Piece, line: bytes, partition: int, forgotten: Forgotten) -> tuple[int, str | None]:
     try:
-        record = orjson.loads(line)
-        if record["partition"] != partition:
+        record = read_whole_line(line)
+        if record.partition != partition:
             raise ValueError("another partition's")
-        if "forgotten" in record:
-            return record["offset"], FORGOTTEN
-        there = bool(forgotten) and forgotten.id_in(read_line(line, "").value) is not None
-        return record["offset"], STILL_THERE if there else None
+        if record.forgotten is not None:
+            return record.offset, FORGOTTEN
+        there = bool(forgotten) and forgotten.id_in(record.value) is not None
+        return record.offset, STILL_THERE if there else None
     except (ValueError, KeyError, TypeError) as error:
         raise Torn(f"{piece.path}: {error}") from None
 

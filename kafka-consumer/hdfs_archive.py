@@ -1,6 +1,7 @@
 """The archive's shape in HDFS: names of epochs and pieces, and the line of a record. Pure, but for listing."""
 
 import base64
+import contextlib
 import functools
 import re
 import uuid
@@ -213,4 +214,14 @@ def read_line(written: bytes, topic: str) -> ArchivedRecord:
 
 def offset_of(last_line: bytes) -> int:
     """The offset of a whole line. Raises ValueError for anything else."""
-    return int(orjson.loads(last_line)["offset"])
+    return read_whole_line(last_line).offset
+
+
+def read_whole_line(written: bytes, topic: str = "") -> ArchivedRecord:
+    """As `read_line`, after a look at all of it: raises ValueError also where the value's JSON was cut.
+
+    With msgspec, as it was looked at before it was written: orjson also refuses a number that no double holds.
+    """
+    with contextlib.suppress(RecursionError):  # its depth depends on where we stand
+        _raw(written)
+    return read_line(written, topic)

@@ -112,12 +112,12 @@ class Stopper:
 class Ingest:
     """Sends lines from one source; `counts` says what became of them.
 
-    `tell` is given the counts now and then, `bill` each tweet as it came.
+    `tell` is given the counts now and then, `bill` each tweet, parsed.
     """
 
     def __init__(
         self, settings: Settings, writer: Writer, source: str, stopper: Stopper, progress: Progress,
-        tell: Callable[[Counts], None] = lambda _: None, bill: Callable[[bytes], None] | None = None,
+        tell: Callable[[Counts], None] = lambda _: None, bill: Callable[[dict], None] = lambda _: None,
     ) -> None:  # fmt: skip
         self._settings, self._writer, self._source = settings, writer, source
         self._stopper, self._progress, self._tell = stopper, progress, tell
@@ -194,8 +194,7 @@ class Ingest:
             self._writer.send(dead_letter(self._settings, line.content[:DEAD_LETTER_BYTES], headers))
         else:
             self._writer.send(tweet(self._settings, record))
-            if self._bill:
-                self._bill(record.value)
+            self._bill(record.payload)
             counts.tweets += 1
             counts.last_tweet_at = time.time()
             counts.redelivered += self._redeliveries.seen(record.key)

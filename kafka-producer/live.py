@@ -81,7 +81,7 @@ def read_stream(
     progress = Progress(lambda: _more(reader, writer, cost if state else None))
     events = ProducerEvents(settings, writer, reader.gaps)
     stopper = stop_on_signals()
-    ingest = Ingest(settings, writer, source, stopper, progress, events.tell, cost.count if state else None)
+    ingest = Ingest(settings, writer, source, stopper, progress, events.tell, cost.count)
     serve_metrics(settings, ingest.counts, writer, reader)
 
     def room() -> int:

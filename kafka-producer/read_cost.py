@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from kafka_cluster.message import NotATweet, parse_tweet
 from kafka_cluster.settings import Settings
 
 
@@ -33,13 +32,10 @@ class ReadCost:
         """At the prices of the settings."""
         return self.posts * self._post_price + self.users * self._user_price
 
-    def count(self, tweet: bytes) -> None:
-        """Count what one tweet of the stream's shape brought."""
+    def count(self, payload: dict) -> None:
+        """Count what one parsed tweet brought."""
         self._posts += 1
-        try:
-            includes = parse_tweet(tweet).get("includes")
-        except NotATweet:  # a number beyond all bounds
-            return
+        includes = payload.get("includes")
         if isinstance(includes, dict):
             self._users |= _ids(includes.get("users"))
             self._included |= _ids(includes.get("tweets")) | _ids(includes.get("posts"))

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from kafka_cluster.message import NotATweet, tweet_id
+from kafka_cluster.message import NotATweet, parse_tweet, tweet_id
 
 SNOWFLAKES_SINCE_MS = 1_288_834_974_657
 
@@ -32,7 +32,7 @@ def newest_id(lines: Iterable[bytes]) -> str | None:
     ids = []
     for line in lines:
         try:
-            ids.append(int(tweet_id(line)))
+            ids.append(int(tweet_id(parse_tweet(line))))
         except NotATweet:
             pass
     return str(max(ids)) if ids else None

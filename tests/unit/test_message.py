@@ -13,11 +13,8 @@ from kafka_cluster.message import (
     dead_letter_headers,
     dead_letter_origin,
     header,
-    is_tweet_id,
     lost_range,
-    parse_tweet,
     refused_line_headers,
-    tweet_id,
     tweet_record,
 )  # fmt: skip
 from sample import POISON, tweet_lines
@@ -49,40 +46,6 @@ def test_a_line_over_the_topics_limit_is_refused_before_it_is_sent() -> None:
 def test_any_bytes_are_a_tweet_or_are_not_and_nothing_else_happens(line: bytes) -> None:
     with pytest.raises(NotATweet):
         tweet_record(line, "stream")
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
-)
-
-
-@given(st.dictionaries(st.text(max_size=5), JSON), JSON, st.booleans(), st.booleans())
-def test_the_id_is_found_without_parsing_as_it_is_by_parsing(
-    fields: dict, id_: object, twice: bool, digits: bool
-) -> None:
-    data = json.dumps(fields | {"id": "7" if digits else id_}, ensure_ascii=twice)
-    value = f'{{"data":{json.dumps(id_)},"data":{data}}}' if twice else f'{{"includes":3,"data":{data}}}'
-    found = []
-    for look in (tweet_id, lambda value: id_by_parsing(parse_tweet(value))):
-        try:
-            found.append(look(value.encode("utf-8", "surrogatepass")))
-        except NotATweet as error:
-            found.append(f"no tweet: {error}")
-    assert found[0] == found[1]
-
-
-def id_by_parsing(payload: dict) -> str:
-    id_ = payload["data"].get("id")
-    if is_tweet_id(id_):
-        return id_
-    raise NotATweet("data.id is not a string of up to 20 digits")
-
-
-@pytest.mark.parametrize("text", [b"\xff", b"\\ud800", b"\\x", b"a\nb", b"\xed\xa0\x80"])
-def test_text_that_is_no_json_is_no_tweet_although_nothing_is_made_of_it(text: bytes) -> None:
-    with pytest.raises(NotATweet, match="no JSON"):
-        tweet_record(b'{"data":{"id":"1","text":"%s"}}' % text, "stream")
 
 
 def test_the_origin_of_a_dead_letter_can_be_read_back() -> None:
