@@ -9,7 +9,16 @@ from requests.exceptions import RequestException
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from forgotten_posts import Forgotten
-from hdfs_archive import OPEN, ArchivedRecord, Epoch, Merged, first_offset, read_line, read_whole_line, topic_id_of
+from hdfs_archive import (
+    OPEN,
+    ArchivedRecord,
+    Epoch,
+    Merged,
+    first_offset,
+    read_line,
+    read_whole_line,
+    topic_id_of,
+)
 from hdfs_client import RETRY_SECONDS, HdfsClient
 from kafka_cluster.script import UserError
 

@@ -50,14 +50,24 @@ class ElasticsearchForget:
         return int(self._client.count(index=indices, query=_written_before(date))["count"])
 
     def indices(self) -> list[str]:
-        """Every index that holds tweets: also old ones that a rebuild has kept, and the one that it fills."""
-        found = self._client.indices.get(index=f"{self._alias}-*", features="aliases", expand_wildcards="all")
-        names = {name for name in found if re.fullmatch(rf"{re.escape(self._alias)}-\d+", name)}
+        """Every index that holds tweets: also old ones that a rebuild has kept, and the one that it fills.
+
+        Raises UserError where one is closed: what is in it would be back once it is opened.
+        """
+        names = self._of_tweets("open,hidden")
+        if closed := self._of_tweets("closed"):
+            raise UserError(
+                f"{', '.join(sorted(closed))} is closed: open it, or delete it, then run this again"
+            )
         try:
             names |= set(self._client.indices.get_alias(name=self._alias))
         except NotFoundError:
             pass
         return sorted(names)
+
+    def _of_tweets(self, state: str) -> set[str]:
+        found = self._client.indices.get(index=f"{self._alias}-*", features="aliases", expand_wildcards=state)
+        return {name for name in found if re.fullmatch(rf"{re.escape(self._alias)}-\d+", name)}
 
     def _delete(self, query: dict[str, Any]) -> None:
         indices = self.indices()

@@ -60,6 +60,7 @@ class IndexRebuild:
         self._filling = f"{self._alias}-filling-{uuid.uuid4().hex}"
         self._target: tuple[str, Event] = (self._filling, StillFilling(client, self._filling))
         self._next: Offsets = {}
+        self._lacking = False  # something that Kafka has forgotten
         self._written, self._reported_at = Written(), time.monotonic()
 
     def run(self, source: str, drop_old: bool) -> str:
@@ -133,6 +134,10 @@ class IndexRebuild:
             return f"{done}; {old} ({was:,} tweets) is kept"
         if now < was:
             return f"{done}; {old} is kept all the same: it has {was - now:,} tweets more"
+        if self._lacking:  # what has come since may be more than what is missing
+            return (
+                f"{done}; {old} ({was:,} tweets) is kept all the same: it may have what Kafka has forgotten"
+            )
         self._client.indices.delete(index=old)
         return f"{done}; {old} ({was:,} tweets) is deleted"
 
@@ -167,6 +172,7 @@ class IndexRebuild:
         starts, _ = log_offsets(self._settings, self._topic)
         for tp, start in sorted(starts.items()):
             if start > self._next.get(tp, 0):
+                self._lacking = True
                 log.warning(
                     "rebuild: Kafka has forgotten offsets %d to %d of partition %d, %s", self._next.get(tp, 0),
                     start - 1, tp.partition,

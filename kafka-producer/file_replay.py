@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import sys
 import zlib
 from collections.abc import Iterator
@@ -54,7 +55,11 @@ def open_lines(name: str) -> BinaryIO:
     if name == "-" and sys.stdin is None:
         raise UserError("can't read -: standard input is closed")
     try:
-        source = sys.stdin.fileno() if name == "-" else name
+        source = name
+        if name == "-":
+            source = sys.stdin.fileno()
+            if os.name == "posix":
+                os.set_blocking(source, True)  # who had the terminal before may have left it otherwise
         file = open(source, "rb", BUFFER_BYTES, closefd=name != "-")  # noqa: SIM115
         # a pipe can't be opened twice, and may have given only the first byte yet
         packed = file.peek(2)[:2] in (GZIP_MAGIC, GZIP_MAGIC[:1])  # type: ignore[attr-defined]

@@ -91,6 +91,17 @@ def test_hdfs_has_what_kafka_has_forgotten(pipeline: Pipeline) -> None:
     assert (report.exit_code, report.foreign_ids) == (0, 600 - report.ids), report
 
 
+def test_an_index_of_what_kafka_has_forgotten_is_kept_although_more_came_since(pipeline: Pipeline) -> None:
+    pipeline.send(tweet_lines(500))
+    assert pipeline.catch_up().exit_code == 0
+    assert pipeline.forget(keep=10) > 400
+    pipeline.send(tweet_lines(1_000))
+    done = pipeline.run("archive.py", "rebuild", "--from", "kafka", "--drop-old")
+    assert done.returncode == 0 and "it may have what Kafka has forgotten" in done.stdout, done
+    found = indices(pipeline)
+    assert found["000001"] == 500 < 1_000 < found["000002"]
+
+
 def test_a_topic_made_anew_is_rebuilt_with_the_one_before(pipeline: Pipeline) -> None:
     pipeline.send(tweet_lines(50))
     assert pipeline.catch_up().exit_code == 0

@@ -5,6 +5,7 @@ import io
 import os
 import re
 import sys
+import threading
 import zlib
 from pathlib import Path
 
@@ -59,6 +60,17 @@ def test_a_gzip_is_known_by_its_first_byte_which_a_pipe_may_give_alone() -> None
     os.close(writing)
     assert [line.content for line in read_lines(stream, "pipe")] == tweets
     os.close(reading)
+
+
+def test_standard_input_is_waited_for_whoever_left_it_non_blocking(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    with os.fdopen(reading) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        feeder = threading.Timer(0.3, lambda: (os.write(writing, b"late\n"), os.close(writing)))
+        feeder.start()
+        assert [line.content for line in read_lines(open_lines("-"), "-")] == [b"late"]
+        feeder.join()
 
 
 def test_standard_input_that_is_closed_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
