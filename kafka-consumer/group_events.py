@@ -87,14 +87,16 @@ class GroupProgress:
             reached_offsets(self._admin, self._elasticsearch_group, starts),
             reached_offsets(self._admin, self._hdfs_group, starts),
         )
-        return lag(ends, own), lag(ends, hdfs), self._newly_stored(hdfs)
+        stored = newly_stored(self._stored, hdfs, starts)
+        self._stored = {tp: max(offset, self._stored.get(tp, 0)) for tp, offset in hdfs.items()}
+        return lag(ends, own), lag(ends, hdfs), stored
 
     def close(self) -> None:
         """Release the connections."""
         self._admin.close()
 
-    def _newly_stored(self, committed: Offsets) -> int:
-        """Above the highest offset seen: a reading from the beginning stores nothing anew."""
-        new = sum(max(0, offset - self._stored.get(tp, offset)) for tp, offset in committed.items())
-        self._stored = {tp: max(offset, self._stored.get(tp, 0)) for tp, offset in committed.items()}
-        return new
+
+def newly_stored(highest: Offsets, reached: Offsets, starts: Offsets) -> int:
+    """Records above the highest offsets seen: a reading from the beginning stores nothing anew. What lies below the
+    log's start, Kafka's retention has deleted, and it may never have been stored."""
+    return sum(max(0, end - max(highest.get(tp, end), starts.get(tp, 0))) for tp, end in reached.items())

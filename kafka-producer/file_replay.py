@@ -6,6 +6,7 @@ import os
 import sys
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import orjson
@@ -55,17 +56,22 @@ def open_lines(name: str) -> BinaryIO:
     if name == "-" and sys.stdin is None:
         raise UserError("can't read -: standard input is closed")
     try:
-        source = name
         if name == "-":
-            source = sys.stdin.fileno()
-            if os.name == "posix":
-                os.set_blocking(source, True)  # who had the terminal before may have left it otherwise
-        file = open(source, "rb", BUFFER_BYTES, closefd=name != "-")  # noqa: SIM115
+            file = open(_waiting(sys.stdin.fileno()), "rb", BUFFER_BYTES, closefd=False)  # noqa: SIM115
+        else:
+            file = Path(name).open("rb", BUFFER_BYTES)  # noqa: SIM115
         # a pipe can't be opened twice, and may have given only the first byte yet
         packed = file.peek(2)[:2] in (GZIP_MAGIC, GZIP_MAGIC[:1])  # type: ignore[attr-defined]
     except OSError as error:
         raise UserError(f"can't read {name}: {error.strerror}") from None
     return io.BufferedReader(Unpacked(file), BUFFER_BYTES) if packed else file
+
+
+def _waiting(standard_input: int) -> int:
+    """Whoever had a terminal before may have left it non-blocking: what comes late would count as the end."""
+    if os.name == "posix":
+        os.set_blocking(standard_input, True)
+    return standard_input
 
 
 def read_lines(stream: BinaryIO, name: str) -> Iterator[Line]:

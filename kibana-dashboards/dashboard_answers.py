@@ -75,6 +75,8 @@ def _put(asked: list[Asked], wanted: list[list[Question]], search: Search) -> No
             answer = next(found)
             if "error" in answer:
                 each.refused = NotDrawn(f"Elasticsearch refuses the search: {_reason(answer['error'])}")
+            elif answer.get("timed_out") or answer.get("_shards", {}).get("failed"):
+                each.refused = NotDrawn("Elasticsearch could not look at all shards: try again")
             if question.others is not None:
                 each.questions.append(question)
             each.answers.append(answer)

@@ -49,7 +49,7 @@ def not_delivered() -> Panel:
 
 def lost() -> Panel:
     """Deleted by Kafka's retention before a group had it, or not kept while Kafka was away and the spill file full."""
-    return metric("lost", "Lost", VIEW, {"n": figure("sum", "lost", "records, for good")})
+    return metric("lost", "Lost", VIEW, {"n": figure("sum", "lost", "records, summed over the groups")})
 
 
 def throughput() -> Panel:

@@ -67,10 +67,10 @@ def number(value: float, format_: Json) -> str:
     return f"{text}{'%' if percent else ''}{params.get('suffix', '')}"
 
 
-def wall_clock(milliseconds: float, zone: ZoneInfo) -> float:
-    """A moment as the milliseconds that a clock in the zone shows, for charts that know only UTC."""
+def clock_offset(milliseconds: float, zone: ZoneInfo) -> float:
+    """How far a clock in the zone is ahead of UTC at a moment, in milliseconds, for charts that know only UTC."""
     moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return milliseconds + (moment.astimezone(zone).utcoffset() or timedelta()).total_seconds() * 1000
+    return (moment.astimezone(zone).utcoffset() or timedelta()).total_seconds() * 1000
 
 
 def span_text(window: Window, zone: ZoneInfo) -> str:

@@ -1,5 +1,6 @@
 """Time ranges as Kibana writes them (now-15m, now/d, an ISO time), and the width of buckets that suits one."""
 
+import calendar
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -39,30 +40,35 @@ class Window:
             return Window(self.start - shift, self.end - shift)
         except OverflowError:
             raise UserError(
-                f"there is no time {shift.days:,} days before {self.start:%Y-%m-%d}: give a shorter time range"
+                f"there is no time {shift.days:,} days before the time range: give a shorter one"
             ) from None
 
 
 def window(since: str, until: str, now: datetime, zone: ZoneInfo) -> Window:
     """From `since` to `until`. Raises UserError where one can't be read, or nothing lies between."""
-    start, end = moment(since, now, zone), moment(until, now, zone)
+    start, end = moment(since, now, zone), moment(until, now, zone, end=True)
     if start >= end:
         raise UserError(f"the time range from {since} to {until} is empty: give an earlier start")
     return Window(start, end)
 
 
-def moment(text: str, now: datetime, zone: ZoneInfo) -> datetime:
-    """A point in time; `/d` and its like round down, in the time zone. Raises UserError for anything else."""
+def moment(text: str, now: datetime, zone: ZoneInfo, end: bool = False) -> datetime:
+    """A point in time, UTC; `/d` and its like round down, at the `end` of a range up, by the time zone's calendar.
+
+    Raises UserError for anything else.
+    """
     try:
-        found = _moment(text, now, zone)
+        found = _moment(text, now, zone, end).astimezone(
+            UTC
+        )  # two times of one zone are subtracted by its clock
         if found.year in YEARS:
             return found
-    except OverflowError:
+    except (OverflowError, ValueError):
         pass
     raise UserError(f"{text} is too far away: give a time of the years {YEARS[0]} to {YEARS[-1]}")
 
 
-def _moment(text: str, now: datetime, zone: ZoneInfo) -> datetime:
+def _moment(text: str, now: datetime, zone: ZoneInfo, end: bool) -> datetime:
     if not text.startswith("now"):
         try:
             return datetime.fromisoformat(text).replace(tzinfo=datetime.fromisoformat(text).tzinfo or zone)
@@ -72,8 +78,11 @@ def _moment(text: str, now: datetime, zone: ZoneInfo) -> datetime:
     if not found:
         raise UserError(f"{text} is no time: write now-15m, now/d or 2026-11-23T12:00:00Z")
     sign, number, unit, rounding = found.groups()
-    moved = now + (UNITS[unit] * int(f"{sign}{number}") if unit else timedelta())
-    return _floor(moved.astimezone(zone), rounding).astimezone(UTC) if rounding else moved
+    moved = _moved(now, int(f"{sign}{number}"), unit, zone) if unit else now
+    if not rounding:
+        return moved
+    floor = _floor(moved.astimezone(zone), rounding)
+    return _moved(floor, 1, rounding, zone) if end else floor
 
 
 def duration(text: str, whole: timedelta) -> timedelta:
@@ -96,6 +105,18 @@ def auto_interval(span: timedelta) -> str:
     seconds = span.total_seconds()
     wide = [interval for bound, interval in BOUNDS if bound >= seconds / TARGET_BUCKETS] or ["1M"]
     return next((each for each in wide if seconds / bucket_seconds(each) <= MOST_BUCKETS), wide[-1])
+
+
+def _moved(moment: datetime, number: int, unit: str, zone: ZoneInfo) -> datetime:
+    """So many units later; days and longer ones by the calendar of the time zone, as Kibana counts them."""
+    if unit in "smh":
+        return moment.astimezone(UTC) + UNITS[unit] * number
+    local = moment.astimezone(zone)
+    if unit in "dw":
+        return local + UNITS[unit] * number
+    year, month = divmod(local.year * 12 + local.month - 1 + number * (12 if unit == "y" else 1), 12)
+    last = calendar.monthrange(year, month + 1)[1]
+    return local.replace(year=year, month=month + 1, day=min(local.day, last))
 
 
 def _floor(local: datetime, unit: str) -> datetime:

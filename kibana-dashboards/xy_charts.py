@@ -6,7 +6,7 @@ from typing import Any
 
 from chart_parts import TEXT, Canvas, Json, colours
 from panel_rows import OTHER, Column, Table
-from panel_text import number, shown, wall_clock
+from panel_text import clock_offset, number, shown
 
 THICKEST_BAR = 34
 
@@ -22,7 +22,11 @@ def xy(layer: Json, look: Json, table: Table, canvas: Canvas) -> Json:
     over_time = x is not None and x.seconds > 0
     groups = {point["x"] for point in points}
     letters = max(6, int(canvas.width / max(1, len(groups)) / 9))
-    values = [_described(point, x, table.column(layer["accessors"][0]), canvas, letters) for point in points]
+    # one for all: where clocks are put back, two buckets would stand in one place
+    ahead = clock_offset(min(point["x"] for point in points), canvas.zone) if over_time and points else 0.0
+    values = [
+        _described(point, x, table.column(layer["accessors"][0]), canvas, letters, ahead) for point in points
+    ]
     mark = _bars(over_time) if kind.startswith("bar") else _line_or_area(kind, len(values))
     figure = table.column(layer["accessors"][0])
     alone = len(layer["accessors"]) == 1
@@ -88,13 +92,15 @@ def _stacked(points: list[Json], series: list[str], share: bool) -> list[Json]:
     return stacked
 
 
-def _described(point: Json, x: Column | None, figure: Column, canvas: Canvas, letters: int) -> Json:
-    """The point with its tooltip, and a place on the clock of the time zone where it is one in time."""
+def _described(
+    point: Json, x: Column | None, figure: Column, canvas: Canvas, letters: int, ahead: float
+) -> Json:
+    """The point with its tooltip, and where it is one in time, `ahead` of UTC."""
     where = shown(point["x"], x, canvas.zone) if x else ""
     tip = " · ".join(part for part in (where, point["s"], shown(point["v"], figure, canvas.zone)) if part)
     if not (x and x.seconds):
         return point | {"tip": tip, "x": _broken(where, letters)}
-    start = wall_clock(point["x"], canvas.zone)
+    start = point["x"] + ahead
     return point | {"tip": tip, "x": start, "x2": start + x.seconds * 1000}
 
 

@@ -230,6 +230,32 @@ def test_time_ranges_are_read_as_kibana_writes_them() -> None:
 
 
 @pytest.mark.parametrize(
+    ("since", "until", "start", "end"),
+    [
+        ("now/d", "now/d", "2026-10-25T00:00+02:00", "2026-10-26T00:00+01:00"),
+        ("now-1d/d", "now-1d/d", "2026-10-24T00:00+02:00", "2026-10-25T00:00+02:00"),
+        ("now-1M/M", "now-1M/M", "2026-09-01T00:00+02:00", "2026-10-01T00:00+02:00"),
+        ("now-1y/y", "now-1y/y", "2025-01-01T00:00+01:00", "2026-01-01T00:00+01:00"),
+        ("now-8M", "now/w", "2026-02-25T12:30+01:00", "2026-10-26T00:00+01:00"),
+        ("now-1d", "now/h", "2026-10-24T12:30+02:00", "2026-10-25T13:00+01:00"),
+        ("2026-10-25T00:00", "2026-10-25T04:00", "2026-10-25T00:00+02:00", "2026-10-25T04:00+01:00"),
+    ],
+)
+def test_ranges_follow_the_calendar_of_the_time_zone(since: str, until: str, start: str, end: str) -> None:
+    """On the day on which Berlin puts its clocks back."""
+    found = window(since, until, datetime.fromisoformat("2026-10-25T12:30+01:00"), ZoneInfo("Europe/Berlin"))
+    assert found.start == datetime.fromisoformat(start) and found.end == datetime.fromisoformat(end)
+    assert found.length == datetime.fromisoformat(end) - datetime.fromisoformat(start)
+
+
+def test_the_last_day_of_a_longer_month_is_one_month_later_the_last_of_a_shorter() -> None:
+    end_of_march = datetime(2026, 3, 31, 12, tzinfo=UTC)
+    assert window("now-1M", "now", end_of_march, ZoneInfo("UTC")).start == datetime(
+        2026, 2, 28, 12, tzinfo=UTC
+    )
+
+
+@pytest.mark.parametrize(
     "since", ["now-2026y", "now-999999w", "now-999999y", "0001-01-01", "0001-01-01T00:00:00Z"]
 )
 def test_a_time_that_no_calendar_has_is_one_clear_line(since: str) -> None:
@@ -241,13 +267,20 @@ def test_a_time_that_no_calendar_has_is_one_clear_line(since: str) -> None:
 
 def test_the_period_before_the_first_one_is_one_clear_line() -> None:
     long = window("1970-01-02", "9998-12-31", NOW, SEOUL)
-    with pytest.raises(UserError, match="before 1970-01-02: give a shorter time range"):
+    with pytest.raises(UserError, match="days before the time range: give a shorter one"):
         long.before(long.length)
 
 
 def test_text_is_one_line_without_control_characters_and_without_turns_of_direction() -> None:
     assert plain("a\x00b\x1b[31m\n c\u202ed\u2066e\u2028f") == "ab[31m cde f"
     assert plain("한글 日本 👨‍👩‍👧") == "한글 日本 👨‍👩‍👧"
+
+
+@pytest.mark.parametrize("partly", [{"timed_out": True}, {"_shards": {"total": 2, "failed": 1}}])
+def test_a_part_of_an_answer_is_not_drawn_as_the_whole(partly: dict[str, Any]) -> None:
+    dashboard = Dashboard("d", "D", "now-15m", "now", (lens(n=COUNT),), (), ())
+    (refused,) = answers(dashboard, WINDOW, NOW, SEOUL, lambda asked: [answer(3) | partly for _ in asked])
+    assert isinstance(refused, NotDrawn) and "all shards" in str(refused)
 
 
 def test_a_search_that_elasticsearch_refuses_is_said_in_its_panel_and_the_others_are_drawn() -> None:

@@ -5,8 +5,10 @@ import time
 from typing import Any
 
 import pytest
+from kafka import TopicPartition
 
 import producer_events
+from group_events import newly_stored
 from ingest import Counts
 from kafka_cluster.pipeline_events import (
     INDEX_FILE,
@@ -20,6 +22,7 @@ from kafka_cluster.settings import Settings
 from producer_events import ProducerEvents
 from stream_gap import Gap
 
+TP = TopicPartition("tweets", 0)
 NOWHERE = Settings(elasticsearch_url="http://127.0.0.1:9", elasticsearch_password="x")
 FIELDS = json.loads(INDEX_FILE.read_text(encoding="utf-8"))["mappings"]["properties"]
 
@@ -139,3 +142,19 @@ def test_the_template_is_above_that_of_the_tweets_and_has_no_field_by_guess() ->
     body = events_template("tweets-events")
     assert body["index_patterns"] == ["tweets-events-*"] and body["priority"] > 500 + 201
     assert body["template"]["mappings"]["dynamic"] is False
+
+
+@pytest.mark.parametrize(
+    ("highest", "reached", "start", "new"),
+    [
+        (None, 500, 0, 0),
+        (500, 800, 0, 300),
+        (800, 100, 0, 0),
+        (0, 1_000_000, 1_000_000, 0),
+        (0, 1_100, 1_000, 100),
+    ],
+)
+def test_what_retention_has_deleted_does_not_count_as_stored(
+    highest: int | None, reached: int, start: int, new: int
+) -> None:
+    assert newly_stored({} if highest is None else {TP: highest}, {TP: reached}, {TP: start}) == new

@@ -4,6 +4,7 @@ import io
 import json
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from html.parser import HTMLParser
 from itertools import combinations
 from pathlib import Path
@@ -267,6 +268,15 @@ def test_a_figure_tells_its_change_against_the_period_before(value, before, form
     panel = Panel("p", "", Grid(0, 0, 8, 6), "lnsMetric", look)
     made = tile(panel, Table(columns, [{"n": value, "b": before}], 1), UTC)
     assert (made.change, made.way) == change
+
+
+def test_buckets_keep_their_order_where_clocks_are_put_back() -> None:
+    columns = (Column("t", "T", "date", seconds=1800), Column("b", "B", "string"), Column("n", "N", "number"))
+    begin = datetime(2026, 10, 25, 0, tzinfo=ZoneInfo("UTC")).timestamp() * 1000
+    rows = [{"t": begin + half * 1_800_000, "b": "x", "n": 1} for half in range(5)]
+    spec = chart_spec(panel("area", 0), Table(columns, rows, 4), Canvas(600, 300, ZoneInfo("Europe/Berlin")))
+    places = [each["x"] for each in spec["data"]["values"]]
+    assert places == [begin + 7_200_000 + half * 1_800_000 for half in range(5)]
 
 
 def test_a_stack_of_shares_fills_the_whole_and_an_unknown_shape_is_refused() -> None:
