@@ -64,7 +64,8 @@ def run(main: Callable[[], int | None]) -> NoReturn:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Around what must not be left half done: Ctrl-C and SIGTERM come, as they do elsewhere, when it is over.
+    """Around what must not be left half done: Ctrl-C, SIGTERM and a closed terminal's SIGHUP come, as they do
+    elsewhere, when it is over.
 
     Only the main thread is ever interrupted, so in another this does nothing.
     """
@@ -72,7 +73,10 @@ def uninterrupted() -> Iterator[None]:
         yield
         return
     asked: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    # Windows has none; under nohup it stays ignored, also by what is started meanwhile
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
     before = [signal.signal(number, lambda number, _: asked.append(number)) for number in numbers]
     try:
         yield

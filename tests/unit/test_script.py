@@ -159,6 +159,22 @@ def test_a_ctrl_c_waits_for_what_must_not_be_left_by_half() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has none")
+def test_a_closed_terminal_waits_too_and_under_nohup_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.default_int_handler)
+    done = []
+    try:
+        with pytest.raises(KeyboardInterrupt), uninterrupted():
+            os.kill(os.getpid(), signal.SIGHUP)
+            done.append("the rest")
+        assert done == ["the rest"] and signal.getsignal(signal.SIGHUP) is signal.default_int_handler
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with uninterrupted():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, "what is started now inherits it"
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_an_env_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import env_file
 
