@@ -3,16 +3,16 @@
 import os
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
-from kafka.admin import KafkaAdminClient
+from kafka import TopicPartition
+from kafka.admin import KafkaAdminClient, OffsetSpec
 from kafka.errors import CoordinatorNotAvailableError, KafkaError
 from rich.console import Console
 from rich.table import Table
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from clusters import Cluster, ServerState
-from kafka_cluster.groups import committed_offsets, lag
-from kafka_cluster.kafka_options import client_options, connect, consumer_options
+from kafka_cluster.groups import committed_offsets, lag, offsets
+from kafka_cluster.kafka_options import client_options, connect
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings, load_settings
 
@@ -52,7 +52,8 @@ def kafka_tables(settings: Settings) -> tuple[Table, Table]:
     """Topics, and lag by group. Asked again for a while: the client may try a broker that has just died."""
     admin = connect(KafkaAdminClient, settings, **client_options(settings))
     try:
-        return topics_table(admin.describe_topics()), lag_table(admin, settings)
+        topics = admin.describe_topics()
+        return topics_table(topics), lag_table(admin, settings, topics)
     finally:
         admin.close()
 
@@ -74,20 +75,23 @@ def topics_table(topics: list[dict[str, Any]]) -> Table:
     return table
 
 
-def lag_table(admin: KafkaAdminClient, settings: Settings) -> Table:
+def lag_table(admin: KafkaAdminClient, settings: Settings, topics: list[dict[str, Any]]) -> Table:
     """For each of our groups: members, records committed, records still to read."""
     table = new_table("group", "reads", "members", "committed", "lag")
-    consumer = connect(KafkaConsumer, settings, **consumer_options(settings, None))
-    try:
-        partitions = consumer.partitions_for_topic(settings.topic) or ()
-        ends = consumer.end_offsets([TopicPartition(settings.topic, number) for number in partitions])
-    finally:
-        consumer.close()
+    leaders = {
+        TopicPartition(settings.topic, partition["partition_index"]): partition["leader_id"]
+        for topic in topics
+        if topic["name"] == settings.topic
+        for partition in topic["partitions"]
+    }
+    # where a partition has no leader, nobody can say where its log ends
+    ends = offsets(admin, [tp for tp, leader in leaders.items() if leader >= 0], OffsetSpec.LATEST)
+    more = "" if len(ends) == len(leaders) else " or more"
     for group in (settings.elasticsearch_group, settings.hdfs_group):
         committed = committed_offsets(admin, group)
-        done = sum(offset for tp, offset in committed.items() if tp in ends)
+        done = sum(offset for tp, offset in committed.items() if tp in leaders)
         table.add_row(
-            group, settings.topic, str(_members(admin, group)), f"{done:,}", f"{lag(ends, committed):,}"
+            group, settings.topic, str(_members(admin, group)), f"{done:,}", f"{lag(ends, committed):,}{more}"
         )
     return table
 
