@@ -150,8 +150,13 @@ class NativeCluster:
         """Memory; for a second cluster, how to use it."""
         said = [f"{self.resident_bytes() / 2**30:.1f} GB resident"]
         if self.offset:
-            shown = {key: value for key, value in self.environment().items() if "password" not in key}
-            said.append("to use it:  export " + " ".join(f"{key}={value}" for key, value in shown.items()))
+            # an empty password is shown: it unsets that of .env, which is for servers elsewhere
+            shown = [
+                f"{key}={value}"
+                for key, value in self.environment().items()
+                if "password" not in key or not value
+            ]
+            said.append("to use it:  export " + " ".join(shown))
         return said
 
     def resident_bytes(self) -> int:

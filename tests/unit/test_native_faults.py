@@ -174,3 +174,9 @@ def test_a_server_that_ends_while_it_is_looked_at_holds_nothing(
     monkeypatch.setattr(ServerProcess, "pid", 1 << 22)  # above every pid
     assert process._group() == []
     process.signal(0)
+
+
+def test_the_line_that_leads_to_a_second_cluster_unsets_passwords_and_shows_none() -> None:
+    elsewhere = {"kafka_security_protocol": "SASL_SSL", "kafka_user": "u", "kafka_password": "secret-1"}
+    hints = NativeCluster(elsewhere | {"elasticsearch_password": "secret-2"}, 1_000).hints()
+    assert "kafka_security_protocol= kafka_user= kafka_password= " in hints[1] and "secret" not in hints[1]
