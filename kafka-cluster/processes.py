@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psutil
 
@@ -38,7 +38,9 @@ class ServerProcess:
                 umask=0o077,
             )  # fmt: skip
         self._child = process
-        known = {"pid": process.pid, "created": psutil.Process(process.pid).create_time()}
+        known: dict[str, Any] = {"pid": process.pid, "created": psutil.Process(process.pid).create_time()}
+        if started := _started(process.pid):
+            known["started"] = started
         self._pid_file.write_text(json.dumps(known))
 
     @property
@@ -47,7 +49,10 @@ class ServerProcess:
         try:
             known = json.loads(self._pid_file.read_text())
             process = psutil.Process(known["pid"])
-            ours = process.create_time() == known["created"]
+            if "started" in known:
+                ours = _started(known["pid"]) == known["started"]
+            else:  # not Linux, or written by an earlier version
+                ours = process.create_time() == known["created"]
         except (OSError, ValueError, psutil.NoSuchProcess):
             return None
         return known["pid"] if ours and _lives(process) else None
@@ -115,6 +120,19 @@ class ServerProcess:
         except OSError:
             return ""
         return "\n".join(f"    {line[:200]}" for line in text.splitlines()[-lines:])
+
+
+def _started(pid: int) -> str | None:
+    """Which boot of Linux a process was started in, and how many ticks after it; None elsewhere.
+
+    psutil's `create_time` is a time of day: it moves when the clock is set, or a virtual machine is resumed.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return None
+    return f"{boot} {stat.rpartition(')')[2].split()[19]}"  # field 22; the second, a name, may hold anything
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -1,8 +1,10 @@
 """What the native launcher says of folders that are not its own or can't be written, and of servers that end."""
 
+import json
 import os
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -174,6 +176,49 @@ def test_a_server_that_ends_while_it_is_looked_at_holds_nothing(
     monkeypatch.setattr(ServerProcess, "pid", 1 << 22)  # above every pid
     assert process._group() == []
     process.signal(0)
+
+
+# servers that run
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ServerProcess]:
+    process = ServerProcess("kafka1", tmp_path)
+    process.start(["sleep", "60"], os.environ)
+    yield process
+    assert process._child
+    process._child.kill()
+    process._child.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere psutil's time of start is all that there is")
+def test_a_server_is_known_again_after_the_clock_was_set(
+    server: ServerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_before = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: as_before(process) + 2.0)
+    again = ServerProcess("kafka1", server.folder)
+    assert server._child and again.pid == server._child.pid
+    again.stop(5)
+    assert server._child.wait(5) and again.pid is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere psutil's time of start is all that there is")
+def test_a_pid_is_another_processs_where_the_machine_was_started_anew(server: ServerProcess) -> None:
+    file = server.folder / "pid.json"
+    known = json.loads(file.read_text())
+    file.write_text(json.dumps(known | {"started": "another-boot " + known["started"].split()[1]}))
+    assert server.pid is None
+
+
+def test_a_pid_file_of_an_earlier_version_is_understood(server: ServerProcess) -> None:
+    file = server.folder / "pid.json"
+    known = json.loads(file.read_text())
+    earlier = {name: known[name] for name in ("pid", "created")}
+    file.write_text(json.dumps(earlier))
+    assert server.pid == known["pid"]
+    file.write_text(json.dumps(earlier | {"created": 1.0}))
+    assert server.pid is None
 
 
 def test_the_line_that_leads_to_a_second_cluster_unsets_passwords_and_shows_none() -> None:
