@@ -72,10 +72,12 @@ class ComposeCluster:
         self._docker("kill", name)
 
     def start(self, name: str) -> None:
-        """Start one server, and wait until it is healthy."""
+        """Start one server, and wait until it is healthy; the set-up of Kibana, until it has ended."""
         self._docker("start", name)
         deadline = time.monotonic() + READY_SECONDS
-        while health(self._container(name)) != "ready":
+        while health(container := self._container(name)) not in ("ready", "done"):
+            if name == SETUP and container["State"]["Status"] == "exited":
+                raise UserError(f"{name} failed: {last_line(container['Id'])}")
             if time.monotonic() > deadline:
                 raise UserError(
                     f"{name} is not ready after {READY_SECONDS:.0f} s: see its log (cluster.py logs {name})"

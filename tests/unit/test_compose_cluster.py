@@ -3,12 +3,15 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+import compose_cluster
 from clusters import PASSWORDS
 from compose_cluster import ComposeCluster, check_addresses, check_passwords
+from compose_file import COMPOSE_FILE
 from docker_containers import health
 from kafka_cluster.script import ROOT, UserError
 from kafka_cluster.settings import Settings
@@ -89,6 +92,44 @@ def test_the_scripts_find_what_is_published_elsewhere() -> None:
 def test_a_container_s_health_in_words(service: str, state: dict[str, Any], said: str) -> None:
     labels = {"com.docker.compose.service": service}
     assert health({"State": {"Paused": False} | state, "Config": {"Labels": labels}}) == said
+
+
+def container_of(service: str, **state: Any) -> dict[str, Any]:
+    """As `docker inspect` shows one."""
+    labels = {"service": service, "project.working_dir": str(COMPOSE_FILE.parent)}
+    return {
+        "Id": service, "State": {"Paused": False, "Running": False, "Status": "exited"} | state,
+        "Config": {"Labels": {f"com.docker.compose.{name}": value for name, value in labels.items()}},
+    }  # fmt: skip
+
+
+# what `start` waits for
+
+
+@pytest.fixture
+def kibana_setup(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+    """The states that a started set-up shows, one after the other; asked once more, the time is over."""
+    states: list[dict[str, Any]] = []
+    monkeypatch.setattr(compose_cluster, "containers", lambda: {"kibana-setup": states.pop(0)})
+    monkeypatch.setattr(
+        compose_cluster, "docker", lambda *command: subprocess.CompletedProcess(command, 0, "", "")
+    )
+    monkeypatch.setattr(compose_cluster, "last_line", lambda _: "can't import the dashboards: 503")
+    yield states
+    assert not states
+
+
+def test_a_set_up_that_is_started_again_is_done(kibana_setup: list[dict[str, Any]]) -> None:
+    done = container_of("kibana-setup", ExitCode=0)
+    kibana_setup += [done, container_of("kibana-setup", Running=True, Status="running"), done]
+    ComposeCluster(PASSWORD).start("kibana-setup")
+
+
+def test_a_set_up_that_fails_is_given_up_at_once(kibana_setup: list[dict[str, Any]]) -> None:
+    failed = container_of("kibana-setup", ExitCode=1)
+    kibana_setup += [failed, failed]
+    with pytest.raises(UserError, match="kibana-setup failed: can't import the dashboards: 503"):
+        ComposeCluster(PASSWORD).start("kibana-setup")
 
 
 def test_where_servers_can_not_be_processes_docker_is_named() -> None:
