@@ -25,6 +25,7 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports: no tr
 import argparse
 import os
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -105,7 +106,13 @@ def choose(docker: bool, offset: int, only_look: bool = False) -> "Cluster":
         raise UserError(
             "--port-offset is for the servers as processes: containers have the ports of the compose file"
         )
-    if docker or (not offset and is_running()):
+    in_containers = docker
+    if not docker and not offset:
+        try:
+            in_containers = is_running()
+        except UserError as error:  # servers as processes need no Docker, nor the right to ask it
+            print(f"cluster.py: only servers as processes are looked at: {error}", file=sys.stderr)
+    if in_containers:
         from compose_cluster import ComposeCluster
 
         return ComposeCluster(variables, say=say)

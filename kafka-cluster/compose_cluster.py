@@ -180,7 +180,10 @@ class ComposeCluster:
     def _wait_until_healthy(self) -> None:
         started, waiting = time.monotonic(), list(self.services)
         while waiting:
-            found = containers()
+            try:
+                found = containers()
+            except UserError:  # Docker is busy with the start: it has just answered compose
+                found = {}
             for name in list(waiting):
                 if name in found and health(found[name]) in ("ready", "done"):
                     waiting.remove(name)

@@ -16,6 +16,7 @@ SETUP = "kibana-setup"
 _LABEL = "com.docker.compose."
 QUERY_SECONDS = 10.0
 """For what Docker answers at once, unless it hangs."""
+NO_ANSWER = "no answer"
 
 
 def compose_command() -> list[str]:
@@ -35,18 +36,33 @@ def compose_command() -> list[str]:
 
 
 def containers() -> dict[str, dict[str, Any]]:
-    """The containers of this checkout by service, as `docker inspect` shows them; none where Docker is not there."""
+    """The containers of this checkout by service, as `docker inspect` shows them; none where Docker is not there, or
+    does not run. Raises UserError where it refuses to answer, or hangs: then they may run."""
     if not shutil.which("docker"):
         return {}
     ours = f"label={_LABEL}project.working_dir"
-    ids = docker("ps", "-aq", "--no-trunc", "--filter", ours, seconds=QUERY_SECONDS).stdout.split()
-    found = json.loads(docker("inspect", *ids, seconds=QUERY_SECONDS).stdout or "[]") if ids else []
+    ids = _answer("ps", "-aq", "--no-trunc", "--filter", ours).split()
+    found = json.loads(_answer("inspect", *ids) or "[]") if ids else []
     found.sort(key=lambda container: container["State"]["Running"])  # of two by one name the one that runs
     return {_label(container, "service"): container for container in found if _is_ours(container)}
 
 
+def _answer(*arguments: str) -> str:
+    done = docker(*arguments, seconds=QUERY_SECONDS)
+    why = re.split(r": Get |\n", done.stderr.strip())[0][
+        :200
+    ]  # what it could not get is of no use to anybody
+    if done.returncode and why.startswith(NO_ANSWER):
+        raise UserError(f"Docker does not answer ({why}): start Docker Desktop, or the service docker, anew")
+    if done.returncode and re.search("permission denied|access is denied", done.stderr, re.IGNORECASE):
+        raise UserError(
+            f"Docker does not answer ({why}): join the group docker (sudo usermod -aG docker $USER), log in again"
+        )
+    return done.stdout
+
+
 def is_running() -> bool:
-    """True if a server of this checkout runs in a container."""
+    """True if a server of this checkout runs in a container. Raises UserError as `containers` does."""
     return any(container["State"]["Running"] for container in containers().values())
 
 
@@ -124,4 +140,4 @@ def docker(*arguments: str, seconds: float | None = None) -> subprocess.Complete
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds)
     except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(command, 1, "", f"no answer within {seconds:.0f} s")
+        return subprocess.CompletedProcess(command, 1, "", f"{NO_ANSWER} within {seconds:.0f} s")

@@ -55,7 +55,7 @@ def diagnose(find_cluster: Callable[[], Cluster], offset: int = 0) -> Rows:
 
 def findings(patient: Patient, seconds: float = SECONDS) -> Rows:
     """All findings about the servers that these settings name and this launcher knows."""
-    if not anything_answers(patient.settings) and not any(state.place for state in patient.cluster.states()):
+    if not anything_answers(patient.settings) and not runs(patient.cluster):
         return examine([*MACHINE_CHECKS, Check("servers", none_runs)], patient, seconds)
     kafka = KafkaChecks()
     checks = [*MACHINE_CHECKS, Check("servers", servers), kafka.checks(), ELASTICSEARCH, HDFS]
@@ -71,6 +71,14 @@ def anything_answers(settings: Settings) -> bool:
     urls += [settings.elasticsearch_url, *settings.webhdfs_url.split(",")]
     with ThreadPoolExecutor(len(urls)) as askers:
         return None in askers.map(lambda url: unreachable(*address_of(url)), urls)
+
+
+def runs(cluster: Cluster) -> bool:
+    """True if one of the servers runs, or if Docker does not tell: then the check of them says why."""
+    try:
+        return any(state.place for state in cluster.states())
+    except UserError:
+        return True
 
 
 def show(rows: Rows, console: Console) -> None:

@@ -1,5 +1,6 @@
 """What is refused before Docker is asked, and how containers' states are read."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,11 +9,14 @@ from typing import Any
 
 import pytest
 
+import cluster
 import compose_cluster
+import docker_containers
 from clusters import PASSWORDS
 from compose_cluster import ComposeCluster, check_addresses, check_passwords
 from compose_file import COMPOSE_FILE
-from docker_containers import health
+from docker_containers import compose_command, containers, health, is_running
+from doctor import runs
 from kafka_cluster.script import ROOT, UserError
 from kafka_cluster.settings import Settings
 
@@ -130,6 +134,86 @@ def test_a_set_up_that_fails_is_given_up_at_once(kibana_setup: list[dict[str, An
     kibana_setup += [failed, failed]
     with pytest.raises(UserError, match="kibana-setup failed: can't import the dashboards: 503"):
         ComposeCluster(PASSWORD).start("kibana-setup")
+
+
+# a Docker that does not answer
+
+
+DENIED = "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: Get ..."
+HANGS = "no answer within 10 s"
+NOT_RUNNING = (
+    "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"
+)
+
+
+def docker_answers(monkeypatch: pytest.MonkeyPatch, **said: tuple[int, str, str]) -> None:
+    """Exit code, stdout and stderr by verb, of a docker that is there."""
+
+    def answer(verb: str, *_: str, seconds: float | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess([], *said[verb])
+
+    monkeypatch.setattr(docker_containers, "docker", answer)
+    monkeypatch.setattr(docker_containers.shutil, "which", lambda name: f"/usr/bin/{name}")
+
+
+@pytest.mark.parametrize(
+    ("why", "cure"),
+    [
+        (DENIED, "join the group docker"),
+        (f"Got {DENIED}", "join the group docker"),
+        (HANGS, "start Docker Desktop, or the service docker, anew"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["ps", "inspect"])
+def test_a_docker_that_refuses_or_hangs_is_not_taken_for_one_without_containers(
+    monkeypatch: pytest.MonkeyPatch, verb: str, why: str, cure: str
+) -> None:
+    docker_answers(
+        monkeypatch,
+        **{"version": (0, "", ""), "compose": (0, "", ""), "ps": (0, "1f", ""), verb: (1, "", why)},
+    )
+    for ask in (containers, is_running, compose_command, ComposeCluster(PASSWORD).states):
+        with pytest.raises(UserError, match=f"Docker does not answer .{why[:30]}.*: {cure}"):
+            ask()
+    assert runs(ComposeCluster(PASSWORD)), "the doctor goes on, and its check of servers says why"
+
+
+@pytest.mark.parametrize("why", [NOT_RUNNING, "error during connect: open //./pipe/docker_engine: not found"])
+def test_a_docker_that_is_not_running_has_no_containers(monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+    docker_answers(monkeypatch, ps=(1, "", why))
+    assert containers() == {} and not is_running()
+
+
+def test_a_container_that_is_removed_while_it_is_asked_for_hides_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kafka1 = container_of("kafka1", Running=True)
+    docker_answers(
+        monkeypatch, ps=(0, "1f\n2f", ""), inspect=(1, json.dumps([kafka1]), "Error: No such object: 2f")
+    )
+    assert containers() == {"kafka1": kafka1}
+
+
+@pytest.mark.parametrize("why", [DENIED, HANGS])
+def test_servers_as_processes_need_no_docker_and_what_was_not_asked_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], why: str
+) -> None:
+    pytest.importorskip("fcntl")
+    docker_answers(monkeypatch, compose=(0, "", ""), ps=(1, "", why))
+    monkeypatch.setattr("kafka_cluster.settings.env_file_values", lambda: PASSWORD)
+    chosen = cluster.choose(docker=False, offset=0)
+    assert not isinstance(chosen, ComposeCluster)
+    said = capsys.readouterr()
+    assert (
+        f"cluster.py: only servers as processes are looked at: Docker does not answer ({why.partition(': Get')[0]}):"
+        in said.err
+    )
+    assert said.err.count("\n") == 1 and not said.out
+    with pytest.raises(UserError, match="Docker does not answer"):
+        cluster.choose(docker=True, offset=0).down()
+    docker_answers(monkeypatch, ps=(1, "", NOT_RUNNING))
+    cluster.choose(docker=False, offset=0)
+    assert not capsys.readouterr().err
 
 
 def test_where_servers_can_not_be_processes_docker_is_named() -> None:
