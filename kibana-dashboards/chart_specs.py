@@ -2,7 +2,7 @@
 
 import math
 
-from chart_parts import OTHERS, SURFACE, Canvas, Json, colours, framed
+from chart_parts import OTHERS, SURFACE, Canvas, Json, colours, framed, in_order, short_names
 from panel_query import NotDrawn, buckets
 from panel_rows import OTHER, Column, Table
 from panel_text import number, shown
@@ -11,6 +11,8 @@ from saved_objects import Panel
 from xy_charts import horizontal_bars, xy
 
 LARGEST_CELL = (96, 56)
+SHARE = 50
+"""How wide a share in percent is in the legend of a pie."""
 
 
 def chart_spec(panel: Panel, table: Table, canvas: Canvas) -> Json:
@@ -33,11 +35,14 @@ def chart_spec(panel: Panel, table: Table, canvas: Canvas) -> Json:
 def _pie(shape: str, layer: Json, table: Table, canvas: Canvas) -> Json:
     group, figure = table.column(layer["primaryGroups"][0]), table.column(layer["metrics"][0])
     whole = sum(row[figure.id] or 0 for row in table.rows) or 1
+    groups = [shown(row[group.id], group, canvas.zone) for row in table.rows]
+    short = short_names(groups, lambda name: canvas.in_legend(name, beside=SHARE))
     values = []
-    for row in table.rows:
-        value, name = row[figure.id] or 0, shown(row[group.id], group, canvas.zone)
-        label = f"{name}  {100 * value / whole:.1f}%"
-        values.append({"s": label, "v": value, "tip": f"{label} · {number(value, figure.format)}"})
+    for row, name in zip(table.rows, groups, strict=True):
+        value = row[figure.id] or 0
+        share = f"{100 * value / whole:.1f}%"
+        tip = f"{name}  {share} · {number(value, figure.format)}"
+        values.append({"s": f"{short[name]}  {share}", "v": value, "tip": tip})
     names = [str(value["s"]) for value in values]
     radius = min(
         canvas.width * (0.5 if canvas.narrow else 0.3), canvas.height * (0.4 if canvas.narrow else 0.45)
@@ -69,13 +74,18 @@ def _heatmap(look: Json, panel: Panel, table: Table, canvas: Canvas) -> Json:
         across, down = shown(row[x.id], x, canvas.zone), shown(row[y.id], y, canvas.zone)
         tip = f"{down} · {across} · {shown(row[figure.id], figure, canvas.zone)}"
         values.append({"x": across, "y": down, "v": row[figure.id], "tip": tip})
+    order = {}
+    for name, column in (("x", x), ("y", y)):
+        names = short_names(_order(panel, column, [value[name] for value in values]), canvas.on_axis)
+        values = [value | {name: names[value[name]]} for value in values]
+        order[name] = in_order(list(names.values()))
     steps = _steps([value["v"] or 0 for value in values])
     values = [
         value | {"step": next(name for limit, name in steps if (value["v"] or 0) <= limit)}
         for value in values
     ]
     axes = {
-        name: {"field": name, "type": "nominal", "sort": _order(panel, column, [v[name] for v in values]),
+        name: {"field": name, "type": "nominal", **order[name],
                "title": column.label if look.get("gridConfig", {}).get(f"is{name.upper()}AxisTitleVisible") else None,
                "axis": {"labelAngle": 0, "labelOverlap": True, "grid": False}}
         for name, column in (("x", x), ("y", y))

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import vl_convert
 
-from chart_parts import Canvas
+from chart_parts import Canvas, Json
 from chart_specs import chart_spec
 from panel_query import NotDrawn
 from panel_rows import Table
@@ -25,6 +25,8 @@ WIDTH = 1568
 """Kibana's grid, in pixels: the height of a row, the gap between panels; and how wide a dashboard is drawn."""
 TITLE, PADDING = 36, 14
 PHONE = 390
+LONGEST_TAG = 18
+"""How wide a tag may be, as a multiple of its font size: about 30 letters."""
 
 
 @dataclass(frozen=True)
@@ -111,27 +113,37 @@ def _chart(panel: Panel, table: Table, zone: ZoneInfo, fonts: Fonts, name: str) 
     wide = (int(place.width - 2 * PADDING), int(place.height - PADDING - (TITLE if panel.title else PADDING)))
     drawn = []
     for size, (width, height) in (("wide", wide), ("narrow", (PHONE, min(340, max(220, wide[1]))))):
-        canvas = Canvas(width, height, zone)
+        canvas = Canvas(width, height, zone, fonts)
         if panel.shape == "lnsTagcloud":
-            drawing = _tag_cloud(panel, table, canvas, fonts)
+            drawing = _tag_cloud(panel, table, canvas)
         else:
-            spec = chart_spec(panel, table, canvas)
-            drawing = vl_convert.vegalite_to_svg(json.dumps(spec))
+            drawing = _vega(chart_spec(panel, table, canvas))
         drawn.append(safe_svg(drawing, f"{name}-{size}-"))
     return Chart(*drawn)
 
 
-def _tag_cloud(panel: Panel, table: Table, canvas: Canvas, fonts: Fonts) -> str:
+def _vega(spec: Json) -> str:
+    """The chart as SVG. Raises NotDrawn where Vega-Lite can't draw it, so that the other panels still come."""
+    try:
+        drawing: str = vl_convert.vegalite_to_svg(json.dumps(spec))
+    except ValueError as error:
+        raise NotDrawn("Vega-Lite refuses this chart") from error
+    return drawing
+
+
+def _tag_cloud(panel: Panel, table: Table, canvas: Canvas) -> str:
+    """The cloud with all tags as they are: a browser has fonts for what ours can't draw."""
     look: Any = panel.content["visualization"]
-    tags = [(fonts.drawable(str(row[look["tagAccessor"]])), row[look["valueAccessor"]]) for row in table.rows]
+    tags = [(str(row[look["tagAccessor"]]), row[look["valueAccessor"]]) for row in table.rows]
     tags = sorted(((tag, value) for tag, value in tags if tag and value), key=lambda each: -each[1])
     sizes = (look.get("minFontSize", 18) * 0.8, look.get("maxFontSize", 72))
-    placed = tag_cloud(tags, canvas.width, canvas.height, sizes, fonts.width)
+    short = [(canvas.fonts.fitted(tag, LONGEST_TAG, 1), value) for tag, value in tags]
+    placed = tag_cloud(short, canvas.width, canvas.height, sizes, canvas.fonts.width)
     words = "".join(
         f'<text x="{word.x}" y="{word.y + word.size * 0.35:.1f}" text-anchor="middle" '
-        f'font-size="{word.size}" fill="{SERIES_COLOURS[place % len(SERIES_COLOURS)]}">{escape(word.text)}'
-        f"<title>{escape(word.text)} · {value:,}</title></text>"
-        for place, (word, (_, value)) in enumerate(zip(placed, tags, strict=False))
+        f'font-size="{word.size}" fill="{SERIES_COLOURS[word.rank % len(SERIES_COLOURS)]}">{escape(word.text)}'
+        f"<title>{escape(tags[word.rank][0])} · {tags[word.rank][1]:,}</title></text>"
+        for word in placed
     )
     return (
         f'<svg xmlns="{SVG}" width="{canvas.width}" height="{canvas.height}" '

@@ -13,7 +13,6 @@ from time_window import Window
 Json = dict[str, Any]
 
 NOTHING = "–"
-DATE = "%b %-d, %Y @ %H:%M:%S"
 SHOWN_ROWS = 100
 
 
@@ -76,8 +75,8 @@ def clock_offset(milliseconds: float, zone: ZoneInfo) -> float:
 def span_text(window: Window, zone: ZoneInfo) -> str:
     """A time range in words."""
     start, end = window.start.astimezone(zone), window.end.astimezone(zone)
-    last = "%H:%M:%S" if start.date() == end.date() else DATE
-    return f"{start.strftime(DATE)} → {end.strftime(last)} {zone.key}"
+    last = f"{end:%H:%M:%S}" if start.date() == end.date() else _written(end)
+    return f"{_written(start)} → {last} {zone.key}"
 
 
 def cells(panel: Panel, table: Table, zone: ZoneInfo) -> Cells:
@@ -158,4 +157,9 @@ def _date(value: Any, zone: ZoneInfo) -> str:
         )
     except ValueError:
         return str(value)
-    return moment.astimezone(zone).strftime(DATE)
+    return _written(moment.astimezone(zone))
+
+
+def _written(moment: datetime) -> str:
+    """A date as Kibana writes it: Nov 2, 2026 @ 09:05:00."""
+    return f"{moment:%b} {moment.day}, {moment:%Y @ %H:%M:%S}"  # Windows knows no %-d

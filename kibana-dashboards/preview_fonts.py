@@ -63,6 +63,10 @@ class Fonts:
         """The text without what none of the fonts has, such as emoji."""
         return " ".join("".join(c for c in text if self._family.get(c)).split())
 
+    def lacks_letters(self, text: str) -> bool:
+        """True where what is drawable would be another word."""
+        return any(c.isalpha() and not self._family.get(c) for c in text)
+
     def runs(self, text: str) -> list[tuple[str, str]]:
         """The drawable text in parts of one font each: (family, part). Signs and spaces stay with what is before."""
         parts: list[tuple[str, str]] = []
@@ -75,8 +79,10 @@ class Fonts:
         return parts
 
     def width(self, text: str, size: float, weight: int = 400) -> float:
-        """How wide the drawable text is, in pixels."""
-        return size * sum(self._advance(c, family, weight) for family, part in self.runs(text) for c in part)
+        """How wide the text is, in pixels; what no font has is taken to be as wide as it is high."""
+        missing = sum(not self._family.get(c) for c in text)
+        drawn = sum(self._advance(c, family, weight) for family, part in self.runs(text) for c in part)
+        return size * (missing + drawn)
 
     def fitted(self, text: str, width: float, size: float, weight: int = 400) -> str:
         """The text, or as much of it as fits, with … at its end."""

@@ -76,7 +76,9 @@ class Pen:
         return "".join(parts)
 
     def chart_text(self, found: re.Match[str]) -> str:
-        """A text of a chart, part by part."""
+        """A text of a chart, part by part; a name that lacks letters is left out, since it would be another one."""
+        if self.fonts.lacks_letters(unescape(found[2])):
+            return ""
         given, text = found[1], self.fonts.drawable(unescape(found[2]))
         size = float((re.search(r'font-size="([\d.]+)', given) or ["", "12"])[1])
         anchor = (re.search(r'text-anchor="(\w+)"', given) or ["", "start"])[1]

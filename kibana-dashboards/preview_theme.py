@@ -46,4 +46,5 @@ def css_variables(theme: dict[str, str]) -> str:
 
 def painted(svg: str, theme: dict[str, str]) -> str:
     """A drawing with the theme's colours instead of their names, for whoever knows no variables."""
-    return re.sub(r"var\(--(\w+)\)", lambda found: theme[found[1]], svg)
+    # attributes only, and so with the end of a tag after them: the text of a tweet may name colours of its own
+    return re.sub(r'="var\(--(\w+)\)"(?=[^<>]*>)', lambda found: f'="{theme[found[1]]}"', svg)

@@ -38,8 +38,8 @@ def _rebuilt(given: ElementTree.Element, prefix: str) -> ElementTree.Element | N
     made.text, made.tail = given.text, given.tail
     if (tip := given.get("aria-label")) and given.get("aria-roledescription") in (
         "bar",
-        "arc",
-        "rect",
+        "arc mark",
+        "rect mark",
         "point",
     ):
         ElementTree.SubElement(made, f"{{{SVG}}}title").text = tip

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Width = Callable[[str, float], float]
 LINE = 1.05
@@ -11,9 +11,10 @@ LINE = 1.05
 
 @dataclass(frozen=True)
 class Word:
-    """A word, the middle of its place in pixels, and its font size."""
+    """A word, its rank among all from 0 on, the middle of its place in pixels, and its font size."""
 
     text: str
+    rank: int
     x: float
     y: float
     size: float
@@ -34,7 +35,10 @@ def tag_cloud(
     sizes: tuple[float, float],
     measure: Width,
 ) -> list[Word]:
-    """Place all words, the most frequent first; all become smaller until there is room."""
+    """Place all words, the most frequent first; all become smaller until there is room.
+
+    What has no room at the smallest size is left out.
+    """
     smallest, largest = sizes
     while True:
         placed = _placed(words, width, height, (min(smallest, largest), largest), measure)
@@ -51,12 +55,11 @@ def _placed(
     measure: Width,
 ) -> list[Word]:
     placed: list[Word] = []
-    for text, value in words:
+    for rank, (text, value) in enumerate(words):
         size = _size(value, words[0][1], words[-1][1], sizes)
-        word = _place(text, size, measure(text, size), width, height, placed)
-        if not word:
-            return placed
-        placed.append(word)
+        word = Word(text, rank, 0, 0, size, measure(text, size))
+        if found := _place(word, width, height, placed):
+            placed.append(found)
     return placed
 
 
@@ -65,16 +68,16 @@ def _size(value: float, most: float, least: float, sizes: tuple[float, float]) -
     return round(sizes[0] + part * (sizes[1] - sizes[0]), 1)
 
 
-def _place(
-    text: str, size: float, wide: float, width: float, height: float, placed: list[Word]
-) -> Word | None:
-    """The free place that a spiral from the middle finds first."""
+def _place(word: Word, width: float, height: float, placed: list[Word]) -> Word | None:
+    """The word at the free place that a spiral from the middle finds first."""
+    half, high = word.width / 2, word.size * LINE / 2
     for step in range(1400):
         turn = step * 0.17
         x = width / 2 + turn * math.cos(turn) * width / height * 1.25
         y = height / 2 + turn * math.sin(turn) * 1.25
-        word = Word(text, round(x, 1), round(y, 1), size, wide)
-        inside = wide / 2 <= x <= width - wide / 2 and size * LINE / 2 <= y <= height - size * LINE / 2
-        if inside and not any(word.meets(other) for other in placed):
-            return word
+        if not (half <= x <= width - half and high <= y <= height - high):
+            continue
+        there = replace(word, x=round(x, 1), y=round(y, 1))
+        if not any(there.meets(other) for other in placed):
+            return there
     return None

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from chart_parts import TEXT, Canvas, Json, colours
+from chart_parts import TEXT, Canvas, Json, colours, in_order, short_names
 from panel_rows import OTHER, Column, Table
 from panel_text import clock_offset, number, shown
 
@@ -20,19 +20,20 @@ def xy(layer: Json, look: Json, table: Table, canvas: Canvas) -> Json:
         points = _stacked(points, series, share="percentage" in kind)
     x = table.column(layer["xAccessor"]) if layer.get("xAccessor") else None
     over_time = x is not None and x.seconds > 0
-    groups = {point["x"] for point in points}
-    letters = max(6, int(canvas.width / max(1, len(groups)) / 9))
     # one for all: where clocks are put back, two buckets would stand in one place
     ahead = clock_offset(min(point["x"] for point in points), canvas.zone) if over_time and points else 0.0
-    values = [
-        _described(point, x, table.column(layer["accessors"][0]), canvas, letters, ahead) for point in points
-    ]
+    values = [_described(point, x, table.column(layer["accessors"][0]), canvas, ahead) for point in points]
+    if not over_time:
+        values = _grouped(values, canvas)
     mark = _bars(over_time) if kind.startswith("bar") else _line_or_area(kind, len(values))
     figure = table.column(layer["accessors"][0])
     alone = len(layer["accessors"]) == 1
     titled = alone and look.get("axisTitlesVisibilitySettings", {}).get("yLeft", True)
     most = max((point["high"] or 0 for point in points), default=0)
     value_axis = _value_axis("percentage" in kind, figure, figure.label if titled else None, most)
+    if over_time and kind.startswith("bar") and "stacked" not in kind:
+        values = _side_by_side(values, series)
+    values, series = _in_legend(values, series, canvas)
     encoding = {
         "x": _time_axis(points, x, canvas) if x and over_time else _group_axis(values),
         "y": {
@@ -49,9 +50,8 @@ def xy(layer: Json, look: Json, table: Table, canvas: Canvas) -> Json:
         encoding["y2"] = {"field": "low"}
     if over_time and kind.startswith("bar"):
         encoding["x2"] = {"field": "x2"}
-        values = _side_by_side(values, series) if "stacked" not in kind else values
     elif kind == "bar" and len(series) > 1:
-        encoding["xOffset"] = {"field": "s", "sort": series}
+        encoding["xOffset"] = {"field": "s", **in_order(series)}
     return {"data": {"values": values}, "mark": mark, "encoding": encoding}
 
 
@@ -92,16 +92,28 @@ def _stacked(points: list[Json], series: list[str], share: bool) -> list[Json]:
     return stacked
 
 
-def _described(
-    point: Json, x: Column | None, figure: Column, canvas: Canvas, letters: int, ahead: float
-) -> Json:
+def _described(point: Json, x: Column | None, figure: Column, canvas: Canvas, ahead: float) -> Json:
     """The point with its tooltip, and where it is one in time, `ahead` of UTC."""
     where = shown(point["x"], x, canvas.zone) if x else ""
     tip = " · ".join(part for part in (where, point["s"], shown(point["v"], figure, canvas.zone)) if part)
     if not (x and x.seconds):
-        return point | {"tip": tip, "x": _broken(where, letters)}
+        return point | {"tip": tip, "x": where}
     start = point["x"] + ahead
     return point | {"tip": tip, "x": start, "x2": start + x.seconds * 1000}
+
+
+def _grouped(values: list[Json], canvas: Canvas) -> list[Json]:
+    """The values with names of their groups that fit below them."""
+    groups = {each["x"] for each in values}
+    letters = max(6, int(canvas.width / max(1, len(groups)) / 9))
+    names = short_names((each["x"] for each in values), lambda name: _broken(name, letters, canvas))
+    return [each | {"x": names[each["x"]]} for each in values]
+
+
+def _in_legend(values: list[Json], series: list[str], canvas: Canvas) -> tuple[list[Json], list[str]]:
+    """The values and their series with names that fit into a legend."""
+    names = short_names(series, canvas.in_legend)
+    return [each | {"s": names[each["s"]]} for each in values], list(names.values())
 
 
 def _side_by_side(values: list[Json], series: list[str]) -> list[Json]:
@@ -147,10 +159,10 @@ def _group_axis(points: list[Json]) -> Json:
     """Groups side by side, in the order of the points."""
     groups = list(dict.fromkeys(point["x"] for point in points))
     axis = {"labelAngle": 0, "labelExpr": "split(datum.label, '\\n')", "grid": False, "domain": True}
-    return {"field": "x", "type": "nominal", "sort": groups, "title": None, "axis": axis}
+    return {"field": "x", "type": "nominal", **in_order(groups), "title": None, "axis": axis}
 
 
-def _broken(text: str, letters: int) -> str:
+def _broken(text: str, letters: int, canvas: Canvas) -> str:
     """The text in lines of about so many letters, so that it fits below its bar."""
     lines = [""]
     for word in text.split():
@@ -158,7 +170,7 @@ def _broken(text: str, letters: int) -> str:
             lines.append(word)
         else:
             lines[-1] = f"{lines[-1]} {word}".strip()
-    return "\n".join(lines)
+    return "\n".join(map(canvas.on_axis, lines))
 
 
 def _value_axis(share: bool, figure: Column, title: str | None, most: float) -> Json:
@@ -173,12 +185,13 @@ def horizontal_bars(layer: Json, look: Json, table: Table, canvas: Canvas) -> Js
     figure = table.column(layer["accessors"][0])
     points = _points(layer, table)
     series = _series(points)
-    groups = list(dict.fromkeys(str(point["x"]) for point in points))
+    groups = short_names((str(point["x"]) for point in points), canvas.on_axis)
     values = [
-        point | {"x": str(point["x"]), "tip": f"{point['x']} · {point['s']} · {_text(point, figure)}",
+        point | {"x": groups[str(point["x"])], "tip": f"{point['x']} · {point['s']} · {_text(point, figure)}",
                  "text": _text(point, figure)}
         for point in _stacked(points, series, share="percentage" in layer.get("seriesType", ""))
     ]  # fmt: skip
+    values, series = _in_legend(values, series, canvas)
     most = max((point["high"] for point in values), default=1) or 1
     longest = max((len(point["text"]) for point in values), default=1)
     bars = {
@@ -195,7 +208,8 @@ def horizontal_bars(layer: Json, look: Json, table: Table, canvas: Canvas) -> Js
         "mark": {"type": "text", "align": "left", "dx": 6, "fontSize": 12, "fill": TEXT},
         "encoding": {"x": {"field": "high", "type": "quantitative"}, "text": {"field": "text"}},
     }
-    y = {"field": "x", "type": "nominal", "sort": groups, "title": None, "axis": {"labelColor": TEXT}}
+    order = in_order(list(groups.values()))
+    y = {"field": "x", "type": "nominal", **order, "title": None, "axis": {"labelColor": TEXT}}
     return {
         "data": {"values": values},
         "height": min(canvas.height, len(groups) * THICKEST_BAR + 8),
