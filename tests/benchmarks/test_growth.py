@@ -17,9 +17,10 @@ from bench_results import Results
 from bench_size import CLAIM_FILES, GROWTH, PROCESSES, RECORDS, ROUNDS
 from bench_stage import Stage
 from bench_watch import follow, steady
-from hdfs_archive import Epoch, date_of, piece_name, topic_folder
+from hdfs_archive import Epoch, date_of, line, piece_name, topic_folder
 from hdfs_sink import HdfsSink
 from kafka_cluster.settings import load_settings
+from sample import Record
 from topic_guard import open_topic_guard
 
 GROUPS = (GROUP_A, GROUP_B)
@@ -117,7 +118,7 @@ def fill(stage: Stage, partition_folder: str, files: int) -> None:
     def make(offset: int) -> None:
         with client.create(f"{folder}/{piece_name(offset)}") as file:
             if offset == files - 1:
-                file.write(b'{"offset":%d}\n' % offset)
+                file.write(line(Record(b"{}", offset)))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(make, range(files)))
