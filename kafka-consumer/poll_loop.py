@@ -214,14 +214,18 @@ class PollLoop:
             lane.back_off(time.monotonic())
 
     def _hold_back(self) -> None:
-        """Bounds what is buffered. Reading goes on before less waits than a write asks for, else both would wait."""
+        """Bounds what is buffered.
+
+        Reading goes on once there is room for a write: where it waited until less was buffered than a write asks for,
+        the next ones were small, and Elasticsearch took a tenth more for each document.
+        """
         held = sum(lane.waiting_bytes + lane.writing_bytes for lane in self._lanes.values())
         limit = self._sink.flush_bytes + self._sink.workers * self._sink.max_write_bytes
         active = [lane.tp for lane in self._lanes.values() if lane.active]
         if held > limit and not self._paused:
             self._consumer.pause(*active)
             self._paused = True
-        elif held < self._sink.flush_bytes and self._paused:
+        elif held < limit - self._sink.max_write_bytes and self._paused:
             self._consumer.resume(*active)
             self._paused = False
 
