@@ -49,9 +49,8 @@ def containers() -> dict[str, dict[str, Any]]:
 
 def _answer(*arguments: str) -> str:
     done = docker(*arguments, seconds=QUERY_SECONDS)
-    why = re.split(r": Get |\n", done.stderr.strip())[0][
-        :200
-    ]  # what it could not get is of no use to anybody
+    # what it could not get is of no use to anybody
+    why = re.split(r": Get |\n", done.stderr.strip())[0][:200]
     if done.returncode and why.startswith(NO_ANSWER):
         raise UserError(f"Docker does not answer ({why}): start Docker Desktop, or the service docker, anew")
     if done.returncode and re.search("permission denied|access is denied", done.stderr, re.IGNORECASE):

@@ -89,6 +89,7 @@ class KafkaWriter:
         self.on_acknowledged = on_acknowledged
         self._max_in_flight, self._watchdog_seconds = max_in_flight_bytes, watchdog_seconds
         self._pending: dict[int, Outgoing] = {}  # in the order of sending
+        # taken for every record, so by itself: a Condition's `with` goes through Python
         self._lock = Lock()
         self._changed = Condition(self._lock)
         self._number = self._generation = 0

@@ -25,7 +25,7 @@ YEARS = range(1970, 9999)
 
 @dataclass(frozen=True)
 class Window:
-    """A time range, both ends with a time zone."""
+    """A time range, both ends in UTC."""
 
     start: datetime
     end: datetime
@@ -40,7 +40,8 @@ class Window:
             return Window(self.start - shift, self.end - shift)
         except OverflowError:
             raise UserError(
-                f"there is no time {shift.days:,} days before the time range: give a shorter one"
+                f"there is no time {shift.days:,} days before {self.start:%Y-%m-%d %H:%M} UTC: "
+                "give a shorter time range"
             ) from None
 
 

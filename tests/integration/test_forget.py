@@ -295,20 +295,6 @@ def test_group_a_reads_nothing_again_before_it_has_seen_the_list(
         proxy.close()
 
 
-def test_an_index_that_is_closed_is_named_and_nothing_counts_as_done(pipeline: Pipeline) -> None:
-    pipeline.send([line(post("1"))])
-    assert pipeline.catch_up().exit_code == 0
-    client, closed = (
-        connect_elasticsearch(pipeline.settings),
-        f"{pipeline.settings.elasticsearch_alias}-000009",
-    )
-    client.indices.create(index=closed)
-    client.indices.close(index=closed)
-    for command in (["forget", "--user", "7"], ["retain", "--months", "12", "--yes"]):
-        done = pipeline.run("archive.py", *command)
-        assert done.returncode == 2 and f"{closed} is closed: open it, or delete it" in done.stderr, done
-
-
 def test_group_a_goes_on_without_hdfs(pipeline: Pipeline) -> None:
     """Whatever it reads now, nobody has forgotten before."""
     pipeline.send(tweet_lines(10))

@@ -95,3 +95,15 @@ def test_nothing_is_dropped_without_a_word(pipeline: Pipeline) -> None:
     report = pipeline.audit()
     assert (report.exit_code, report.indexed, report.dropped_from_elasticsearch) == (0, 7, 5), report
     assert report.dropped_from_hdfs == 0
+
+
+def test_an_index_that_is_closed_is_named_and_nothing_counts_as_done(pipeline: Pipeline) -> None:
+    """By `forget` too: what is in it would be back once it is opened."""
+    pipeline.send(tweet_lines(1))
+    assert pipeline.catch_up().exit_code == 0
+    client, closed = connect_elasticsearch(pipeline.settings), f"{pipeline.settings.elasticsearch_alias}-9"
+    client.indices.create(index=closed)
+    client.indices.close(index=closed)
+    for command in (["forget", "--user", "7"], ["retain", "--months", "12", "--yes"]):
+        done = pipeline.run("archive.py", *command)
+        assert done.returncode == 2 and f"{closed} is closed: open it, or delete it" in done.stderr, done

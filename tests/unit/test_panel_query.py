@@ -267,7 +267,7 @@ def test_a_time_that_no_calendar_has_is_one_clear_line(since: str) -> None:
 
 def test_the_period_before_the_first_one_is_one_clear_line() -> None:
     long = window("1970-01-02", "9998-12-31", NOW, SEOUL)
-    with pytest.raises(UserError, match="days before the time range: give a shorter one"):
+    with pytest.raises(UserError, match="before 1970-01-01 15:00 UTC: give a shorter time range"):
         long.before(long.length)
 
 
