@@ -1,7 +1,8 @@
-"""The loop of a group beside a sink that takes nothing: what it buffers is bounded, whatever partitions come."""
+"""The loop of a group beside a sink that takes nothing, or little: what it buffers is bounded, and reading goes on."""
 
+import time
 from collections.abc import Iterator
-from threading import Event
+from threading import Event, Semaphore
 from types import SimpleNamespace
 from typing import Any
 
@@ -67,14 +68,19 @@ class Consumer:
 
 
 class Stuck(Sink):
-    """Its servers are away: a write waits until it is told that it may end."""
+    """Its servers are away: a write waits until it is let through, or told that it may end."""
 
     name, verb, fenced, topic_id, workers = "stuck", "kept", False, "id", 2
     flush_bytes, flush_seconds, max_write_bytes = 8 * MIB, 0.0, 4 * MIB
     resent = 0
 
+    def __init__(self) -> None:
+        self.through = Semaphore(0)
+
     def write(self, claim: Any, records: list[Any], cancelled: Event) -> Written:
-        cancelled.wait()
+        while not cancelled.is_set():
+            if self.through.acquire(timeout=0.01):
+                return Written(new=len(records))
         raise Cancelled
 
     def close(self) -> None:
@@ -87,9 +93,14 @@ def consumer() -> Consumer:
 
 
 @pytest.fixture
-def turns(consumer: Consumer) -> Iterator[Any]:
+def sink() -> Stuck:
+    return Stuck()
+
+
+@pytest.fixture
+def turns(consumer: Consumer, sink: Stuck) -> Iterator[Any]:
     """Runs the loop for so many turns; returns the bytes that it holds then."""
-    loop = PollLoop(consumer, Assignor(), "tweets", Stuck(), Event(), tell_lost=lambda *_: None)  # type: ignore[arg-type]
+    loop = PollLoop(consumer, Assignor(), "tweets", sink, Event(), tell_lost=lambda *_: None)  # type: ignore[arg-type]
     consumer.subscribe([], loop._listener)
 
     def run(count: int) -> int:
@@ -111,6 +122,20 @@ def test_what_is_buffered_is_bounded_also_when_partitions_come_while_nothing_can
     assert held <= 24 * MIB
     consumer.assign(range(3, 6))
     assert turns(60) == held
+
+
+def test_reading_goes_on_once_there_is_room_for_a_write(consumer: Consumer, turns: Any, sink: Stuck) -> None:
+    """Where it waits until less is buffered than a write asks for, the next writes are small."""
+    consumer.assign(range(3))
+    held = turns(60)
+    assert len(consumer.paused) == 3
+    deadline = time.monotonic() + 10
+    while consumer.paused:
+        before = held
+        sink.through.release()
+        while (held := turns(1)) == before:
+            assert time.monotonic() < deadline
+    assert held > sink.flush_bytes
 
 
 def test_the_finish_line_is_asked_for_again_where_a_partition_has_no_leader_or_a_broker_knows_no_topic() -> (
