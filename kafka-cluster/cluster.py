@@ -2,7 +2,7 @@
 """The servers of the pipeline: ZooKeeper, three Kafka brokers, Elasticsearch, HDFS, as processes of this machine;
 with --docker, or where they run in containers already, by docker-compose, and Kibana with them.
 
-init         write .env, with a random password, if there is none
+init         write .env, with random passwords, if there is none
 up           start all servers; done when each takes a write      down [--volumes]  end them; with their data
 status       servers, topics, lag of the consumer groups; with --watch again and again, until Ctrl-C
 logs NAME    what a server printed; with -f also what it prints from now on

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Compare what is in the topic with what is in Elasticsearch and in HDFS.
 
-Exit code 0 when all agree, 1 when something is missing or doubled, or forgotten and yet there, 3 when a group has not
-read everything yet.
+Exit code 0 when all agree, 1 when something is missing, doubled or torn, or forgotten and yet there, 3 when a group has
+not read everything yet. What Kafka deleted before it was read is shown, and does not count.
 With `trace TWEET_ID`: the way of one tweet, record by record; exit code 1 when there is none. With `watch`: tweets a
 second, lag of each group, hashtags of the last ten seconds.
 

@@ -161,9 +161,10 @@ def _freshness(results: Results, words: Row) -> str:
         return ""
     table = [_row(words["freshness_head"]), _row(["---:", "---", "---:", "---:", "---:"])]
     for row in sorted(rows, key=lambda row: (row["rate"], row["what"] != "searchable")):
+        missed = f", {words['missed']}" if row["p99"] > row["goal"] else ""
         table.append(_row([
             _came(row, words), words["names"].get(row["what"], row["what"]), f"{row['p50']:.2f} s",
-            f"{row['p99']:.2f} s", f"{row['goal']:.1f} s",
+            f"{row['p99']:.2f} s", f"{row['goal']:.1f} s{missed}",
         ]))  # fmt: skip
     return "\n".join([f"**{words['freshness']}**", "", *table])
 
@@ -196,9 +197,12 @@ def _growth(results: Results, words: Row) -> str:
     if all(one and other for one, other in at_once):
         alone, together = (sum(pair[side] or 0 for pair in at_once) for side in (0, 1))
         said.append(words["at_once"].format(f"{together / alone:.2f}"))
+    claims = []
     for files in sorted({row["files"] for row in results.of("claim")}):
         seconds = statistics.median(row["seconds"] for row in results.of("claim") if row["files"] == files)
-        said.append(words["claim"].format(f"{files:,}", f"{seconds:.2f}"))
+        claims.append(f"{files:,}: {seconds:.2f} s")
+    if claims:
+        said.append(words["claim"].format(", ".join(claims)))
     return "\n".join(f"- {each}" for each in said)
 
 

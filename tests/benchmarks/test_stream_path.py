@@ -24,7 +24,7 @@ RATE = 20 * XS_LIMIT
 POSTS = int(os.environ.get("bench_posts", "150000"))
 PREBUILT = 5_000
 MOST_RESIDENT = 350 << 20
-"""The process itself, 100,000 lines that may wait, 32 MiB in flight."""
+"""The process itself, 100,000 lines that may wait, 8 MiB in flight."""
 HELD = 0.97
 FAIR = 0.1
 SCRIPT = ROOT / "tests" / "benchmarks" / "profiled_producer.py"
