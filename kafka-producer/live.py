@@ -91,13 +91,14 @@ def read_stream(
     reader.start()
     filler.start()
     numbers = count(1)
-    try:
-        ingest.run(_lines(reader, filler, duration, numbers), room=room, at_hand=True)
-    finally:
-        reader.stop()
-        filler.stop(patient=not stopper.asked)
-        for line in _rest(reader, filler, numbers):
-            ingest.send(line)
+    with writer.kept_if_it_fails():
+        try:
+            ingest.run(_lines(reader, filler, duration, numbers), room=room, at_hand=True)
+        finally:
+            reader.stop()
+            filler.stop(patient=not stopper.asked)
+            for line in _rest(reader, filler, numbers):
+                ingest.send(line)
     events_seconds = ASKED_EVENTS_SECONDS if stopper.asked else CLOSE_SECONDS
     code = finish(writer, progress, ingest.counts, events, _patience(stopper, writer), events_seconds)
     _tell(reader)

@@ -1,5 +1,6 @@
 """How far we are: one line that is written again on a terminal, a log line now and then elsewhere."""
 
+import contextlib
 import logging
 import sys
 import time
@@ -35,14 +36,18 @@ class Progress:
         if self._logs_json:
             log.info("%s", text)
         elif self._terminal:
-            self._out.write("\r" + text.ljust(self._width))
+            self._write("\r" + text.ljust(self._width))
             self._width = len(text)
         else:
-            self._out.write(text + "\n")
-        self._out.flush()
+            self._write(text + "\n")
 
     def end(self) -> None:
         """Leave the line."""
         if self._width:
-            self._out.write("\r" + " " * self._width + "\r")
+            self._write("\r" + " " * self._width + "\r")
+
+    def _write(self, text: str) -> None:
+        # on a full disk, or where nobody reads it any more: no reason to end
+        with contextlib.suppress(OSError, ValueError):
+            self._out.write(text)
             self._out.flush()

@@ -7,6 +7,8 @@ kill -9 loses nothing of it. Such a record may be in the topic twice, and is onc
 import logging
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from kafka_cluster.script import uninterrupted
 from kafka_cluster.topics import MissingTopic
@@ -98,10 +100,20 @@ class SpillingWriter:
                     break
                 time.sleep(TEND_SECONDS)
         finally:  # also where somebody asked twice: then it raises KeyboardInterrupt
-            if self._writer.in_flight and not self._spilling:
-                with uninterrupted():
-                    self._start_spilling()
+            self._put_aside()
         return len(self._spill) + self.lost
+
+    @contextmanager
+    def kept_if_it_fails(self) -> Iterator[None]:
+        """Around what reads and sends: whatever ends it, what is in flight goes to disk; it was billed."""
+        try:
+            yield
+        except BaseException:
+            self._put_aside()
+            self.close()
+            if left := self.what_is_left():
+                log.error("ended by a failure%s", left)
+            raise
 
     def close(self) -> None:
         """Release connections and file; what is in neither by now is `lost`."""
@@ -130,6 +142,11 @@ class SpillingWriter:
         for outgoing in pending:
             if outgoing.acknowledged:  # meanwhile, without a number that could be noted
                 self._note(outgoing)
+
+    def _put_aside(self) -> None:
+        if self._writer.in_flight and not self._spilling:
+            with uninterrupted():
+                self._start_spilling()
 
     def _keep(self, records: list[Outgoing]) -> None:
         refused = self._spill.put(records)

@@ -197,3 +197,18 @@ def test_an_answer_that_comes_while_records_are_put_aside_counts_once(tmp_path: 
     spill.discard([records[0], records[0]])
     assert (len(spill), values(spill.after(0, 9))) == (2, values(records[1:]))
     spill.close()
+
+
+def test_a_failure_leaves_what_is_in_flight_on_disk_and_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kafka = Kafka()
+    writer = writer_of(kafka, tmp_path / "spill")
+    with pytest.raises(ZeroDivisionError), writer.kept_if_it_fails():
+        for number in range(4):
+            writer.send(record(number))
+        kafka.answer()
+        writer.send(record(4))
+        _ = 1 / 0
+    assert "1 wait in" in caplog.text
+    assert values(SpillFile(tmp_path / "spill", 99).after(0, 9)) == [b"value 4"]
