@@ -17,7 +17,8 @@ TERMINAL_SECONDS, PLAIN_SECONDS = 0.25, 5.0
 class Progress:
     """Shows counts and the rate since the last time. `more` gives the rest of the line."""
 
-    def __init__(self, more: Callable[[], str] = lambda: "", out: TextIO = sys.stderr) -> None:
+    def __init__(self, more: Callable[[], str] = lambda: "", out: TextIO | None = None) -> None:
+        out = out or sys.stderr
         self._more, self._out = more, out
         self._logs_json = logs_json()
         self._terminal = out.isatty() and not self._logs_json

@@ -36,6 +36,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
 
     Before and after it, while packages are imported and threads end, Ctrl-C just ends the process.
     """
+    _replace_closed_outputs()
     go_past_proxies("127.0.0.1", "localhost", "::1")  # else passwords for servers here would go to the proxy
     if os.environ.get(NEVER_CONTACT_X):
         refuse_x()
@@ -60,6 +61,14 @@ def run(main: Callable[[], int | None]) -> NoReturn:
         code = 1
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(code)
+
+
+def _replace_closed_outputs() -> None:
+    """With `>&-` and `2>&-` Python has None in their place, and the next file that is opened would be given their
+    number."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8", errors="replace"))  # noqa: SIM115
 
 
 @contextmanager

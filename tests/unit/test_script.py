@@ -91,6 +91,19 @@ def test_a_fault_of_ours_is_an_object_too() -> None:
     assert (line["level"], line["message"]) == ("CRITICAL", "a\nb") and "Traceback" in line["exception"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no sh")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_output_ends_nothing(closed: str, tmp_path: Path) -> None:
+    (tmp_path / "lines").write_bytes(b"no tweet\n" * 3)
+    replay = [str(ROOT / "kafka-producer" / "producer.py"), "replay", "--dry-run", str(tmp_path / "lines")]
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" "$@" {closed}', sys.executable, *replay],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    assert ("read 3 lines" in done.stdout) == (closed == "2>&-")
+
+
 # proxies, and X
 
 
