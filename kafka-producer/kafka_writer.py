@@ -14,7 +14,7 @@ from functools import partial
 from threading import Condition, Lock, Thread
 from typing import Any
 
-from kafka.errors import KafkaError
+from kafka.errors import AuthorizationError, KafkaError
 from msgspec import Struct
 
 from batching_producer import BatchingProducer
@@ -22,7 +22,7 @@ from kafka_cluster.kafka_options import MAX_REQUEST_BYTES, producer_options
 from kafka_cluster.message import Headers, TweetRecord
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
-from kafka_cluster.topics import MissingTopic, raise_if_topic_is_gone
+from kafka_cluster.topics import ForbiddenTopic, UnusableTopic, raise_if_topic_is_gone
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +94,7 @@ class KafkaWriter:
         self._changed = Condition(self._lock)
         self._number = self._generation = 0
         self._failure: str | None = None
+        self._refusal: AuthorizationError | None = None
         self._failed_before = False
         self._making: Future | None = None
         self._pause, self._try_at = 0.5, 0.0
@@ -136,8 +137,10 @@ class KafkaWriter:
     def tend(self) -> None:
         """Look after what is in flight: replace a failed producer. Call it several times a second.
 
-        Raises MissingTopic where somebody has deleted the topic.
+        Raises UnusableTopic where somebody has deleted a topic, or does not let us write to it.
         """
+        if self._refusal:
+            raise ForbiddenTopic(self._refusal, self._settings)
         if self._making:
             if self._making.done():
                 self._take_over(self._making)
@@ -191,6 +194,8 @@ class KafkaWriter:
             self._changed.notify()
 
     def _fail(self, generation: int, error: BaseException) -> None:
+        if isinstance(error, AuthorizationError):
+            self._refusal = error
         if generation == self._generation and not self._failure:
             self._failure = f"{type(error).__name__}: {error}"[:200]
 
@@ -213,7 +218,11 @@ class KafkaWriter:
         self._generation += 1
         self._making = Future()
         # in a thread: it waits for brokers, and whoever sends must not
-        Thread(target=self._replace, args=(self._producer, self._making), daemon=True).start()
+        thread = Thread(target=self._replace, args=(self._producer, self._making), daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # there are too many just now
+            self._making.set_exception(error)
 
     def _replace(self, failed: Any, making: Future) -> None:
         try:
@@ -221,16 +230,20 @@ class KafkaWriter:
             if NO_METADATA in str(self._failure):
                 raise_if_topic_is_gone(self._settings)
             making.set_result(self._new_producer())
-        except (KafkaError, UserError) as error:
+        except Exception as error:  # else nobody would ever try again
             making.set_exception(error)
 
     def _take_over(self, making: Future) -> None:
         self._making = None
         try:
             self._producer = making.result()
-        except MissingTopic:
+        except UnusableTopic:
             raise
-        except (KafkaError, UserError) as error:
+        except AuthorizationError as error:
+            raise ForbiddenTopic(error, self._settings) from None
+        except Exception as error:
+            if not isinstance(error, (KafkaError, UserError)) and str(error)[:200] != self._failure:
+                log.warning("no new producer yet: %s: %s", type(error).__name__, error)
             self._try_at = time.monotonic() + self._pause
             self._pause = min(LONGEST_PAUSE_SECONDS, self._pause * 2)
             self._failure = str(error)[:200]

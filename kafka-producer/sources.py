@@ -17,7 +17,7 @@ from kafka_cluster.metrics import wants_metrics
 from kafka_cluster.pipeline_events import CLOSE_SECONDS
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
-from kafka_cluster.topics import MissingTopic, ensure_topics
+from kafka_cluster.topics import UnusableTopic, ensure_topics
 from kafka_writer import KafkaWriter, Outgoing
 from producer_events import ProducerEvents
 from progress import Progress
@@ -46,7 +46,7 @@ def replay(settings: Settings, file: str, rate: float | None, limit: int | None,
     serve_metrics(settings, ingest.counts, writer)
     try:
         ingest.run(read_lines(stream, file), rate, limit)
-    except MissingTopic:
+    except UnusableTopic:
         writer.close()
         raise
     except UserError as error:

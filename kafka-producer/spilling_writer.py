@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kafka_cluster.script import uninterrupted
-from kafka_cluster.topics import MissingTopic
+from kafka_cluster.topics import UnusableTopic
 from kafka_writer import KafkaWriter, Outgoing
 from spill_file import SpillFile
 
@@ -73,11 +73,11 @@ class SpillingWriter:
     def tend(self) -> None:
         """Look after the writer, and give it what waits. Call it several times a second.
 
-        Raises MissingTopic where somebody has deleted the topic; then everything waits on disk.
+        Raises UnusableTopic where nothing can be sent until a person does something; then everything waits on disk.
         """
         try:
             self._writer.tend()
-        except MissingTopic:
+        except UnusableTopic:
             if not self._spilling:
                 self._start_spilling()
             raise

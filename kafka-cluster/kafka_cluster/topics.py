@@ -45,13 +45,27 @@ class Difference:
     fatal: bool
 
 
-class MissingTopic(UserError):
+class UnusableTopic(UserError):
+    """Nothing can be written to a topic until a person does something."""
+
+
+class MissingTopic(UnusableTopic):
     """There is no such topic, or no more."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
             f"there is no topic {name}: the producer makes it when it starts (python3 kafka-producer/producer.py); "
             "or is another one meant, by the setting topic?"
+        )
+
+
+class ForbiddenTopic(UnusableTopic):
+    """Kafka does not let us write."""
+
+    def __init__(self, error: object, settings: Settings) -> None:
+        super().__init__(
+            f"Kafka refuses ({error}): let the user of .env write to {settings.topic} and "
+            f"{settings.dead_letter_topic}, then start again"
         )
 
 
@@ -179,10 +193,11 @@ def wait_for_topic_id(admin: KafkaAdminClient, name: str) -> str:
 
 
 def raise_if_topic_is_gone(settings: Settings) -> None:
-    """Raise MissingTopic where the brokers answer and know no such topic; brokers that are away are no reason."""
+    """Raise MissingTopic where the brokers answer and lack one of both; brokers that are away are no reason."""
     try:
         with admin_client(settings) as admin:
-            wait_for_topic_id(admin, settings.topic)
+            for name in (settings.topic, settings.dead_letter_topic):
+                wait_for_topic_id(admin, name)
     except MissingTopic:
         raise
     except (UserError, KafkaError):

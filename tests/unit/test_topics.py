@@ -1,11 +1,14 @@
 """A topic that would lose or reorder tweets is refused; one that only differs is warned of, with the cure."""
 
+from contextlib import nullcontext
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from kafka_cluster import topics
 from kafka_cluster.settings import Settings
-from kafka_cluster.topics import compare, wanted_topics
+from kafka_cluster.topics import MissingTopic, compare, raise_if_topic_is_gone, wanted_topics
 
 WANTED = wanted_topics(Settings())[0]
 
@@ -49,3 +52,15 @@ def test_other_differences_are_no_reason_to_stop_and_have_a_cure_too() -> None:
 
 def test_more_partitions_than_we_make_are_as_good() -> None:
     assert compare(WANTED, replace(WANTED, partitions=12), "broker:1") == []
+
+
+@pytest.mark.parametrize("deleted", ["tweets", "tweets.dead-letter"])
+def test_either_topic_that_is_gone_is_named(deleted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Admin:
+        def describe_topics(self, names: list[str]) -> list[dict[str, Any]]:
+            return [{"error_code": 3 if name == deleted else 0, "topic_id": "an id"} for name in names]
+
+    monkeypatch.setattr(topics, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(topics, "admin_client", lambda _: nullcontext(Admin()))
+    with pytest.raises(MissingTopic, match=f"no topic {deleted}:"):
+        raise_if_topic_is_gone(Settings())
