@@ -3,9 +3,8 @@
 SQLite's write-ahead log checksums every frame: what was put is there after a kill -9, and a torn end is left out.
 """
 
-import contextlib
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import orjson
@@ -67,13 +66,16 @@ class SpillFile:
             for kept, topic, key, value, headers in rows
         ]
 
-    def discard(self, records: Iterable[Outgoing]) -> None:
-        """Remove records that Kafka has; one that is gone already is passed over."""
-        for outgoing in records:
-            with contextlib.suppress(sqlite3.OperationalError):  # on a full disk it stays, and is sent again
+    def discard(self, records: Sequence[Outgoing]) -> Sequence[Outgoing]:
+        """Remove records that Kafka has, and return those that could not be; one that is gone is passed over."""
+        for done, outgoing in enumerate(records):
+            try:
                 gone = self._database.execute("DELETE FROM waiting WHERE number = ?", (outgoing.kept,))
-                self._bytes -= len(outgoing.value) * gone.rowcount
-                self._count -= gone.rowcount
+            except sqlite3.OperationalError:  # a full disk
+                return records[done:]
+            self._bytes -= len(outgoing.value) * gone.rowcount
+            self._count -= gone.rowcount
+        return ()
 
     def close(self) -> None:
         """Release the file; an empty one is removed."""

@@ -81,7 +81,7 @@ class SpillingWriter:
             if not self._spilling:
                 self._start_spilling()
             raise
-        self._spill.discard(self._acknowledged.popleft() for _ in range(len(self._acknowledged)))
+        self._discard_acknowledged()
         if self._writer.away:
             if not self._spilling:
                 self._start_spilling()
@@ -118,7 +118,7 @@ class SpillingWriter:
     def close(self) -> None:
         """Release connections and file; what is in neither by now is `lost`."""
         self._writer.close()
-        self._spill.discard(self._acknowledged.popleft() for _ in range(len(self._acknowledged)))
+        self._discard_acknowledged()
         self.lost += sum(each.kept is None and not each.acknowledged for each in self._writer.pending())
         self._spill.close()
 
@@ -132,6 +132,10 @@ class SpillingWriter:
     def _note(self, outgoing: Outgoing) -> None:
         if outgoing.kept is not None:
             self._acknowledged.append(outgoing)
+
+    def _discard_acknowledged(self) -> None:
+        done = [self._acknowledged.popleft() for _ in range(len(self._acknowledged))]
+        self._acknowledged.extend(self._spill.discard(done))  # what is left is tried again
 
     def _start_spilling(self) -> None:
         pending = [outgoing for outgoing in self._writer.pending() if outgoing.kept is None]

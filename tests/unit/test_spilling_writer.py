@@ -3,7 +3,8 @@
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -175,6 +176,35 @@ def test_a_flush_that_is_interrupted_leaves_what_is_in_flight_on_disk(
     with pytest.raises(KeyboardInterrupt):
         writer.flush(9)
     assert writer.waiting == 3
+
+
+@contextmanager
+def no_file_grows_beyond(size: int) -> Iterator[None]:
+    """A full disk, for this process alone."""
+    resource = pytest.importorskip("resource", reason="Windows has none")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_acknowledged_tweets_that_a_full_disk_left_in_the_file_are_removed_later(tmp_path: Path) -> None:
+    kafka = Kafka()
+    writer = writer_of(kafka, tmp_path / "spill")
+    kafka.away = True
+    for number in range(5):
+        writer.send(record(number))
+    kafka.away = False
+    writer.tend()
+    kafka.answer()
+    with no_file_grows_beyond((tmp_path / "spill-wal").stat().st_size):
+        writer.tend()
+        assert writer.waiting == 5
+    writer.tend()
+    assert (writer.waiting, writer.waiting_bytes, writer.what_is_left()) == (0, 0, "")
+    assert len(kafka.sent) == 5
 
 
 def test_a_second_producer_is_refused(tmp_path: Path) -> None:
