@@ -38,8 +38,7 @@ class SpillFile:
                 "SELECT coalesce(sum(length(value)), 0), count(*), coalesce(max(number), 0) FROM waiting"
             ).fetchone()
         except (OSError, sqlite3.Error) as error:
-            why = "another producer uses it" if "locked" in str(error) else error
-            raise UserError(f"can't use the spill file {path}: {why}") from None
+            raise UserError(f"can't use the spill file {path}: {_why(path, error)}") from None
 
     def __len__(self) -> int:
         return self._count
@@ -98,3 +97,15 @@ class SpillFile:
         self._bytes += len(outgoing.value)
         self._count += 1
         return True
+
+
+def _why(path: Path, error: Exception) -> str:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the kind; the rest says where in SQLite
+    if code == sqlite3.SQLITE_BUSY:
+        return "another producer uses it"
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return (
+            f"it is damaged ({error}); move it and, where there is one, {path.name}-wal to another folder, and the "
+            f"next run makes a new one. There  sqlite3 {path.name} .dump  shows what of it can still be read"
+        )
+    return str(error)

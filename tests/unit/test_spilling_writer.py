@@ -220,6 +220,18 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
         SpillFile(tmp_path / "spill", 99)
 
 
+def test_a_file_that_was_cut_off_is_said_to_be_damaged_with_what_to_do(tmp_path: Path) -> None:
+    spill = SpillFile(tmp_path / "spill", 1 << 20)
+    spill.put([Outgoing("tweets", None, b"x" * 9_000, []) for _ in range(20)])
+    spill.close()  # all is in the main file now, as when the log has grown to 4 MB
+    whole = (tmp_path / "spill").read_bytes()
+    (tmp_path / "spill").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(
+        UserError, match=r"spill file .*/spill: it is damaged .* move it .* sqlite3 spill \.dump"
+    ):
+        SpillFile(tmp_path / "spill", 1 << 20)
+
+
 def test_an_answer_that_comes_while_records_are_put_aside_counts_once(tmp_path: Path) -> None:
     spill = SpillFile(tmp_path / "spill.sqlite", 1 << 20)
     records = [record(number) for number in range(3)]
