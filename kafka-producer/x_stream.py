@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from queue import SimpleQueue
 
 from kafka_cluster.message import timestamp
+from kafka_cluster.script import UserError
 from reconnect_pace import FIRST_PAUSE_SECONDS, ReconnectPace
 from state_file import StateFile
 from stream_gap import Gap, newest_id
@@ -51,6 +52,7 @@ class StreamReader:
         self._stop = threading.Event()
         self._wait = self.wait or self._stop.wait
         self._connection: Connection | None = None
+        self._forgetful = False
         self._last: deque[bytes] = deque(maxlen=20)
         known = self.state.get("connects") if self.state else None
         not_before = self.state.get("not_before") if self.state else None
@@ -122,9 +124,16 @@ class StreamReader:
         return self._connection
 
     def _remember(self) -> None:
-        if self.state:
+        if not self.state:
+            return
+        try:
             self.state.put("connects", self._pace.connects)
             self.state.put("not_before", self._pace.not_before)
+            self._forgetful = False
+        except UserError as error:  # a full disk; this run knows them all the same
+            if not self._forgetful:
+                log.warning("%s: a next run would not know of these connects", error)
+            self._forgetful = True
 
     def _close_gap(self) -> None:
         if self.gaps and self.gaps[-1].until is None:
