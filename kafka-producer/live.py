@@ -17,7 +17,7 @@ from kafka_cluster.x_keys import can_read_x, what_the_keys_allow
 from producer_events import ProducerEvents
 from progress import Progress
 from read_cost import ReadCost, at_most
-from sources import finish, open_writer, serve_metrics, stop_on_signals
+from sources import ASKED_EVENTS_SECONDS, ASKED_SECONDS, finish, open_writer, serve_metrics, stop_on_signals
 from spill_file import SpillFile
 from spilling_writer import SpillingWriter
 from state_file import open_state
@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 IDLE_SECONDS = 0.1
 """Not longer: nobody interrupts it, so that no line is lost between the queue and whoever asked for it."""
 FLUSH_SECONDS = 10.0
-ASKED_SECONDS, ASKED_WHILE_AWAY_SECONDS, ASKED_EVENTS_SECONDS = 0.8, 0.1, 0.2
-"""The rest waits on disk: whoever asks us to end waits 2 s at most, and the process needs half a second to be gone."""
+ASKED_WHILE_AWAY_SECONDS = 0.1
+"""The rest waits on disk."""
 SIMULATOR = "simulator"
 UNBOUNDED = 1 << 62
 

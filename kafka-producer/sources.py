@@ -28,6 +28,8 @@ from x_stream import StreamReader
 log = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 30
+ASKED_SECONDS, ASKED_EVENTS_SECONDS = 0.8, 0.2
+"""Whoever asks us to end waits 2 s at most, and the process needs half a second to be gone."""
 SAMPLE_RATE = 300.0
 
 
@@ -42,7 +44,8 @@ def replay(settings: Settings, file: str, rate: float | None, limit: int | None,
     writer = open_writer(settings)
     progress = Progress(lambda: f", {writer.in_flight:,} in flight")
     events = ProducerEvents(settings, writer)
-    ingest = Ingest(settings, writer, "replay", stop_on_signals(), progress, events.tell)
+    stopper = stop_on_signals()
+    ingest = Ingest(settings, writer, "replay", stopper, progress, events.tell)
     serve_metrics(settings, ingest.counts, writer)
     try:
         ingest.run(read_lines(stream, file), rate, limit)
@@ -52,7 +55,9 @@ def replay(settings: Settings, file: str, rate: float | None, limit: int | None,
     except UserError as error:
         finish(writer, progress, ingest.counts, events)
         raise UserError(f"{error}{' (what came before it is sent)' if ingest.counts.read else ''}") from None
-    return finish(writer, progress, ingest.counts, events)
+    # the file is still there: what is not acknowledged is said, and sent by the next run
+    seconds = (ASKED_SECONDS, ASKED_EVENTS_SECONDS) if stopper.asked else ()
+    return finish(writer, progress, ingest.counts, events, *seconds)
 
 
 def print_sample(count: int, seed: int, rate: float | None) -> int:
