@@ -98,7 +98,7 @@ def index(value: str) -> str:
 def url(value: str) -> str:
     """`http` or `https`, without a login; it comes back without a slash at its end."""
     parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or parts.query:
         raise ValueError
     parts.hostname.encode("idna")  # raises as for a host
     _ = parts.port  # raises where it is no number

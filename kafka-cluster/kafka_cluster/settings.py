@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -170,7 +171,7 @@ def load_settings(env_file: Path = ENV_FILE, environ: Mapping[str, str] = os.env
         try:
             values[name] = setting.metadata["read"](raw)
         except ValueError:
-            shown = f" is {raw!r}," if setting.repr else ":"
+            shown = f" is {_without_login(raw)!r}," if setting.repr else ":"
             faults.append(f"{name}{shown} expected {setting.metadata['expected']}")
     settings = Settings(**values)
     if faults := faults or contradictions(settings):
@@ -186,6 +187,11 @@ def env_file_values(env_file: Path = ENV_FILE) -> dict[str, str]:
 def is_placeholder(value: str) -> bool:
     """True for a value in brackets, `[twitter api key]`: shown in an example, not filled in."""
     return value.startswith("[") and value.endswith("]")
+
+
+def _without_login(value: str) -> str:
+    """The value as it may be shown: with no name and password before an address, whatever characters they have."""
+    return re.sub(r"^([\w+.-]+://)?.*@", r"\1***@", value, flags=re.S)
 
 
 def _read_env_file(env_file: Path) -> tuple[dict[str, str], list[str]]:

@@ -117,6 +117,23 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
     assert "canary" not in repr(settings)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "elasticsearch_url=https://elastic:canary@es.example:9200", "kibana_url=https://me:x/canary@canary@kb.example",
+        "webhdfs_url=https://me:canary@nn1:9871,https://me:canary@nn2:9871", "kibana_url=me:canary@kb.example:5601",
+        "elasticsearch_url=https://:canary@es.example", "bootstrap_servers=SASL_SSL://me:canary@kafka.example:9092",
+    ],
+)  # fmt: skip
+def test_a_login_in_an_address_is_refused_and_not_shown(tmp_path: Path, line: str) -> None:
+    with pytest.raises(UserError) as error:
+        load_settings(write(tmp_path, line), {})
+    assert re.search(
+        line.partition("=")[0] + r" is '([A-Za-z_]+://)?\*\*\*@.*[0-9e]', expected", str(error.value)
+    )
+    assert "canary" not in str(error.value)
+
+
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00bad", None])
 def test_an_unreadable_file_is_one_clear_line(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / ".env"
