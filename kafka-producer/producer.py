@@ -68,7 +68,7 @@ def parse() -> argparse.Namespace:
     find.add_argument("--every", type=positive, default=60.0, help="seconds between rounds (default 60)")
     find.add_argument("--once", action="store_true", help="end after one round")
     fake = sources.add_parser("simulate", help="read a simulated stream")
-    fake.add_argument("--rate", type=positive, default=100.0, help="tweets a second (default 100)")
+    fake.add_argument("--rate", type=simulated_rate, default=100.0, help="tweets a second (default 100)")
     fake.add_argument("--duration", type=positive, help="end after so many seconds")
     seed(fake, "the same seed gives the same people and talk (default 1)")
     file = sources.add_parser("replay", help="read a file of tweets, JSON lines in the shape of X's stream")
@@ -98,6 +98,13 @@ def positive(text: str) -> float:
     value = float(text)
     if not 1e-6 < value <= 1e9:  # time.sleep() takes no more seconds than 9e9
         raise UserError(f"{text} must be above 0.000001, and at most 1,000,000,000")
+    return value
+
+
+def simulated_rate(text: str) -> float:
+    value = positive(text)
+    if value > 1e6:  # the moments of two births would be the same number
+        raise UserError(f"{text} must be at most 1,000,000 for a simulated stream")
     return value
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from file_replay import Line
 from ingest import Ingest, Stopper, StopReading
+from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 from kafka_cluster.x_keys import what_the_keys_allow
 from kafka_writer import KafkaWriter
@@ -17,7 +18,7 @@ from search_place import Place
 from sources import finish, open_writer, serve_metrics, stop_on_signals
 from state_file import StateFile, open_state
 from stream_rules import Rule, read_rules
-from x_search import NoRoom, Search
+from x_search import SMALLEST_PAGE, NoRoom, Search
 from x_session import X_URL, bearer_token
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ def search(settings: Settings, query: str | None, every: float, once: bool, url:
 
     Raises UserError, also where X refuses.
     """
+    _refuse_what_no_search_takes(settings, query)
     queries = [Rule(query, "search")] if query else read_rules(settings.rules_file)
     log.info("%s", what_the_keys_allow(settings))
     for rule in queries:
@@ -49,6 +51,18 @@ def search(settings: Settings, query: str | None, every: float, once: bool, url:
         return code
     finally:
         state.close()
+
+
+def _refuse_what_no_search_takes(settings: Settings, query: str | None) -> None:
+    if settings.max_posts < SMALLEST_PAGE:
+        raise UserError(
+            f"max_posts is {settings.max_posts}, and X's smallest page is {SMALLEST_PAGE}: "
+            "a search would read nothing; raise max_posts"
+        )
+    try:
+        (query or "").encode()
+    except UnicodeEncodeError:  # bytes of the command line that the locale does not know
+        raise UserError("the query is no UTF-8: type it in a terminal that uses UTF-8") from None
 
 
 class SearchPoll:

@@ -60,6 +60,8 @@ def bearer_token(settings: Settings, url: str = X_URL) -> str:
         )  # fmt: skip
     except requests.RequestException as error:
         raise UserError(f"can't ask {urlsplit(url).hostname} for a token: {type(error).__name__}") from None
+    except UnicodeError:
+        raise UserError("api_key and api_secret in .env hold characters that no key of X's has") from None
     body = body_of(answer)
     token = body.get("access_token") if isinstance(body, dict) else None
     if answer.status_code != 200 or not isinstance(token, str):

@@ -36,6 +36,19 @@ def test_a_number_out_of_bounds_is_refused_with_the_bounds(
         producer.parse()
 
 
+@pytest.mark.parametrize(
+    ("rate", "said"), [("1000001", "at most 1,000,000 "), ("0", "above"), ("nan", "above")]
+)
+def test_a_rate_at_which_the_simulator_could_not_tell_moments_apart_is_refused(
+    producer: ModuleType, monkeypatch: pytest.MonkeyPatch, rate: str, said: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["producer.py", "simulate", "--rate", "1000000"])
+    assert producer.parse().rate == 1_000_000
+    monkeypatch.setattr(sys, "argv", ["producer.py", "simulate", "--rate", rate])
+    with pytest.raises(UserError, match=said):
+        producer.parse()
+
+
 def test_what_is_no_number_is_refused_by_argparse(
     producer: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,7 @@
 """Rounds of searches: whatever a page holds, its place is kept."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,10 @@ import pytest
 
 import search_poll
 from ingest import Counts, Stopper
+from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 from kafka_writer import Outgoing
-from search_poll import SearchPoll
+from search_poll import SearchPoll, search
 from state_file import StateFile
 from stream_rules import Rule
 
@@ -66,3 +68,20 @@ def test_a_post_that_no_json_may_hold_is_a_dead_letter_and_the_search_goes_on(
     assert state.get("kafka")["since_id"] == "8"
     assert poll._cost.posts == 1
     state.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "max_posts", "said"),
+    [
+        ("caf\udce9", 100, "the query is no UTF-8"), ("kafka", 9, "max_posts is 9, and X's smallest page is 10"),
+    ],
+)  # fmt: skip
+def test_what_no_search_could_be_made_of_is_refused_before_x_is_asked(
+    monkeypatch: pytest.MonkeyPatch, query: str, max_posts: int, said: str
+) -> None:
+    def asked(*_: Any) -> str:
+        raise AssertionError("X was asked")
+
+    monkeypatch.setattr(search_poll, "bearer_token", asked)
+    with pytest.raises(UserError, match=said):
+        search(replace(SETTINGS, max_posts=max_posts), query, every=60, once=True)

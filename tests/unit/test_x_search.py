@@ -9,9 +9,10 @@ from requests.adapters import BaseAdapter
 
 from ingest import StopReading
 from kafka_cluster.script import UserError
+from kafka_cluster.settings import Settings
 from stream_rules import bring_in_line, compare, rules_client
 from x_search import Search
-from x_session import X_URL
+from x_session import X_URL, bearer_token
 
 DEEP = b'{"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 ODD_ERRORS = [
@@ -74,6 +75,12 @@ def test_a_refusal_with_an_odd_body_is_a_refusal(body: Any) -> None:
     clock = Clock(1)
     search_once(Answering(429, body, {"x-rate-limit-reset": "600"}), clock)
     assert clock.waited[1] > 500, "as long as X says"
+
+
+@pytest.mark.parametrize("keys", [("열쇠", "secret"), ("key", "caf\udce9")])
+def test_keys_that_no_request_can_carry_are_one_clear_line(keys: tuple[str, str]) -> None:
+    with pytest.raises(UserError, match=r"api_key and api_secret .*\.env"):
+        bearer_token(Settings(api_key=keys[0], api_secret=keys[1]), "http://127.0.0.1:9")
 
 
 @pytest.mark.parametrize("status", [200, 429])
