@@ -11,17 +11,18 @@ from ingest import StopReading
 from kafka_cluster.script import UserError
 from search_page import page_lines
 from search_place import SEARCHABLE
-from stream_gap import Gap, id_at
+from stream_gap import Gap, born_at, id_at
 from stream_rules import Rule
 from x_search import LARGEST_PAGE, NoRoom, Search
 from x_session import HTTP_SECONDS, X_URL
 
 log = logging.getLogger(__name__)
 
-AFTER_SECONDS = 15.0
-"""X's search finds a tweet some seconds after it was born."""
-MARGIN = timedelta(seconds=2)
-"""The stream may begin a little after it is connected, and clocks differ; a tweet that is read twice does no harm."""
+AFTER_SECONDS = 45.0
+"""X's search finds a tweet 30 s after it was born; and the margin behind a gap is searched too."""
+MARGIN = timedelta(seconds=10)
+"""X delivers a tweet some seconds after it was born, begins a little after it is connected, and clocks differ: so much
+before and behind a gap may be missing too. A tweet that is read twice does no harm, and costs twice."""
 LOOK_SECONDS = 0.5
 
 
@@ -67,7 +68,9 @@ class GapFiller:
     def _fill(self, gap: Gap) -> None:
         try:
             found = self._searched(gap)
-            log.info("the gap from %s to %s is filled: %d tweets", gap.since, gap.until, found)
+            log.info(
+                "the gap from %s to %s is filled: %d tweets in and around it", gap.since, gap.until, found
+            )
             gap.filled = True
             return
         except StopReading:
@@ -106,8 +109,9 @@ class GapFiller:
 
 
 def _since_id(gap: Gap) -> str:
-    """What X had sent before the gap, unless that is too old to be searched: X refuses it."""
-    return max(gap.last_id or id_at(_moment(gap.since)), id_at(datetime.now(UTC) - SEARCHABLE), key=int)
+    """What X has surely sent before the gap, unless that is too old to be searched: X refuses it."""
+    last = born_at(gap.last_id) if gap.last_id else _moment(gap.since)
+    return max(id_at(last - MARGIN), id_at(datetime.now(UTC) - SEARCHABLE), key=int)
 
 
 def _moment(text: str) -> datetime:

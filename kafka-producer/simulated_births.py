@@ -74,6 +74,10 @@ class Births:
 
     def newest_first(self, before: int | None, since: int) -> Iterator[tuple[int, bytes]]:
         """Ids and lines of what can be searched, with since < id < before; none twice."""
+        if lag := self._options.search_lag_seconds:
+            found_ms = int(self._now_ms() - lag * 1000)
+            found = (found_ms - SNOWFLAKE_EPOCH_MS) << SEQUENCE_BITS
+            before = found if before is None else min(before, found)
         for id_, line in reversed(self._recent):
             if id_ <= since:
                 return

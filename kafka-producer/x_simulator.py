@@ -79,6 +79,8 @@ class Options:
     """Requests to recent search in a window."""
     window_seconds: float = 900.0
     """X's windows are of 15 minutes: so many searches, and 50 connects, in each."""
+    search_lag_seconds: float = 0.0
+    """Recent search finds what is at least so old; X's 30 s."""
     faults: list[Json] = field(default_factory=list)
     search_faults: list[Json] = field(default_factory=list)
 

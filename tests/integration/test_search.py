@@ -117,10 +117,11 @@ def filled(gap: Gap, filler: GapFiller) -> list[bytes]:
 
 
 def test_what_the_stream_missed_is_found_by_search() -> None:
-    with Simulator(Options(rate=200, redelivered=0, faults=[{"after": 40, "then": "cut"}])) as x:
+    cut = [{"after": 40, "then": "cut"}]
+    with Simulator(Options(rate=200, redelivered=0, search_lag_seconds=1, faults=cut)) as x:
         bring_in_line(rules_client("simulated", x.url), [Rule("a", "a")])
         reader = StreamReader("simulated", x.url, first_pause=4, fill=True)
-        filler = GapFiller("simulated", [Rule("a", "the rule")], reader.gaps, room, x.url, after_seconds=1)
+        filler = GapFiller("simulated", [Rule("a", "the rule")], reader.gaps, room, x.url, after_seconds=2)
         reader.start()
         filler.start()
         while not reader.gaps or reader.lines.qsize() < 60:
@@ -129,13 +130,16 @@ def test_what_the_stream_missed_is_found_by_search() -> None:
         found = filled(gap, filler)
         reader.stop()
         filler.stop(patient=False)
-    heard = [reader.lines.get() for _ in range(reader.lines.qsize())]
+        heard = [reader.lines.get() for _ in range(reader.lines.qsize())]
+        keys = [int(tweet_record(line, "").key) for line in heard if line.endswith(b"}")]
+        last, first_after = int(gap.last_id or 0), min(key for key in keys if key > int(gap.last_id or 0))
+        there = ids(list(search_of(x, PretendedTime()).pages("a", str(last), str(first_after), room)))
     assert gap.filled is True and found
-    keys = [int(tweet_record(line, "").key) for line in heard if line.endswith(b"}")]
-    missed = [int(tweet_record(line, "search").key) for line in found]
-    first_after = min(key for key in keys if key > int(gap.last_id or 0))
-    assert len(missed) == len(set(missed)) and int(gap.last_id or 0) < min(missed) < first_after
-    assert {key for key in missed if key < first_after}.isdisjoint(keys), "nobody had heard them"
+    searched = [int(tweet_record(line, "search").key) for line in found]
+    missed = [key for key in searched if last < key < first_after]
+    assert len(searched) == len(set(searched)) and min(searched) < last, "a margin before the gap too"
+    assert missed and set(missed).isdisjoint(keys), "nobody had heard them"
+    assert set(missed) == set(there), "up to the end of the gap"
     assert all(b'"matching_rules":[{"tag":"the rule"}]' in line for line in found)
 
 

@@ -1,7 +1,7 @@
-"""A gap is searched from the last tweet that was heard, as far back as X searches."""
+"""A gap is searched from the last tweet that was heard, as far back as X searches, once X's search has found it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,28 +10,70 @@ import pytest
 import gap_filler
 from gap_filler import GapFiller
 from kafka_cluster.message import timestamp
+from search_place import SEARCHABLE
 from stream_gap import Gap, born_at, id_at
 from stream_rules import Rule
 
+MARGIN = timedelta(seconds=10)
+LAG_SECONDS = 30
+"""X's search finds a tweet after so many seconds."""
 
-@pytest.mark.parametrize(("heard", "searched"), [(8, 7), (1, 1)])
-def test_a_gap_whose_last_tweet_is_older_than_seven_days_is_searched_from_there(
-    monkeypatch: pytest.MonkeyPatch, heard: int, searched: int
-) -> None:
-    asked: list[str] = []
 
-    class Recording:
-        def pages(self, query: str, since_id: str, *_: Any) -> Iterator[dict[str, Any]]:
-            asked.append(since_id)
-            yield {}
+class Recording:
+    """A search that finds one tweet for each rule."""
 
-    now = datetime.now(UTC)
-    monkeypatch.setattr(gap_filler, "Search", lambda *_, **__: Recording())
-    gap = Gap(timestamp(), "a test", timestamp(), id_at(now - timedelta(days=heard)), None)
-    filler = GapFiller("token", [Rule("rare", "rare")], [gap], lambda: 100, after_seconds=0)
+    def __init__(self) -> None:
+        self.queries: list[str] = []
+        self.bounds: list[tuple[str, str]] = []
+
+    def pages(
+        self, query: str, since_id: str, until_id: str, room: Callable[[], int]
+    ) -> Iterator[dict[str, Any]]:
+        room()
+        self.queries.append(query)
+        self.bounds.append((since_id, until_id))
+        yield {"data": [{"id": str(len(self.queries)), "text": "x"}]}
+
+
+def fill(
+    monkeypatch: pytest.MonkeyPatch, search: Recording, gap: Gap, queries: Sequence[str] = ("rare",)
+) -> GapFiller:
+    """A filler that has tried to fill the gap."""
+    monkeypatch.setattr(gap_filler, "Search", lambda *_, **__: search)
+    filler = GapFiller(
+        "token", [Rule(query, query) for query in queries], [gap], lambda: 100, after_seconds=0
+    )
     filler.start()
     while gap.filled is None:
         time.sleep(0.01)
     filler.stop(patient=True)
-    age = now - born_at(asked[0])
-    assert timedelta(days=searched, minutes=-6) < age <= timedelta(days=searched, seconds=1)
+    return filler
+
+
+@pytest.mark.parametrize(
+    ("heard", "searched"),
+    [(timedelta(days=8), SEARCHABLE), (timedelta(days=1), timedelta(days=1) + MARGIN), (None, MARGIN)],
+)
+def test_a_gap_is_searched_from_before_its_last_tweet_but_not_from_what_is_too_old(
+    monkeypatch: pytest.MonkeyPatch, heard: timedelta | None, searched: timedelta
+) -> None:
+    now, search = datetime.now(UTC), Recording()
+    fill(monkeypatch, search, Gap(timestamp(), "a test", timestamp(), heard and id_at(now - heard), None))
+    [(since_id, until_id)] = search.bounds
+    age = now - born_at(since_id)
+    assert searched - timedelta(seconds=5) < age <= searched + timedelta(seconds=1)
+    assert timedelta(seconds=-1) < born_at(until_id) - now - MARGIN <= timedelta(seconds=5)
+
+
+def test_the_oldest_ids_have_nothing_before_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = Recording()
+    fill(monkeypatch, search, Gap(timestamp(), "a test", timestamp(), "5", None))
+    assert born_at(search.bounds[0][0]) > datetime.now(UTC) - timedelta(days=7)
+
+
+def test_a_gap_is_searched_once_x_finds_what_was_tweeted_at_its_end() -> None:
+    def due(seconds: float) -> bool:
+        return filler._is_due(Gap("", "a test", timestamp(datetime.now(UTC) - timedelta(seconds=seconds))))
+
+    filler = GapFiller("token", [], [], lambda: 100)
+    assert not due(LAG_SECONDS + MARGIN.total_seconds()) and due(60)

@@ -12,6 +12,7 @@ import requests
 
 from kafka_cluster.message import tweet_record
 from kafka_cluster.script import ROOT, UserError
+from stream_gap import born_at
 from stream_reading import is_tweet
 from x_simulator import Options, Simulator
 
@@ -275,6 +276,17 @@ def test_what_nobody_heard_can_be_searched() -> None:
         found = [int(tweet["id"]) for tweet in search(x, max_results=100, since_id=last)["data"]]
     missed = [id_ for id_ in found if last < id_ < first]
     assert len(missed) > 50, "half a second at 200 tweets a second"
+
+
+def test_what_was_born_just_now_is_not_found_yet_if_that_is_asked_for() -> None:
+    with Simulator(Options(rate=200, redelivered=0, search_lag_seconds=0.7)) as x:
+        assert "data" not in search(x), "the first was born by this request"
+        time.sleep(1)
+        found, asked = [int(tweet["id"]) for tweet in search(x, max_results=100)["data"]], time.time()
+        time.sleep(1)
+        later = [int(tweet["id"]) for tweet in search(x, max_results=100, since_id=found[0])["data"]]
+    assert len(found) > 20 and min(later) > found[0]
+    assert asked - born_at(str(found[0])).timestamp() >= 0.7
 
 
 @pytest.mark.parametrize(
