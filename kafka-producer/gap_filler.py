@@ -9,11 +9,11 @@ from time import time
 
 from ingest import StopReading
 from kafka_cluster.script import UserError
-from search_page import page_lines
+from search_page import Json, page_lines
 from search_place import SEARCHABLE
 from stream_gap import Gap, born_at, id_at
 from stream_rules import Rule
-from x_search import LARGEST_PAGE, NoRoom, Search
+from x_search import LARGEST_PAGE, NoRoom, QueryRefused, Search
 from x_session import HTTP_SECONDS, X_URL
 
 log = logging.getLogger(__name__)
@@ -88,15 +88,26 @@ class GapFiller:
     def _searched(self, gap: Gap) -> int:
         until_id = id_at(_moment(gap.until or gap.since) + MARGIN)
         found: set[bytes] = set()
+        refused = []
         for rule in self._rules:
-            for page in self._search.pages(rule.value, _since_id(gap), until_id, self._room_left):
-                for line in page_lines(page, rule.tag):
-                    self._asked_for -= 1
-                    self.lines.put(line)
-                    found.add(line)
+            try:
+                for page in self._search.pages(rule.value, _since_id(gap), until_id, self._room_left):
+                    found.update(self._handed_on(page, rule))
+            except QueryRefused as error:  # the stream takes rules that search does not
                 self._asked_for = 0
-                self._sleep(0)
+                refused.append(f"{rule.tag}: {error}")
+        if refused:
+            raise UserError("; ".join(refused))
         return len(found)
+
+    def _handed_on(self, page: Json, rule: Rule) -> list[bytes]:
+        lines = page_lines(page, rule.tag)
+        for line in lines:
+            self._asked_for -= 1
+            self.lines.put(line)
+        self._asked_for = 0
+        self._sleep(0)
+        return lines
 
     def _room_left(self) -> int:
         room = self._room()

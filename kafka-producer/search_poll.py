@@ -18,7 +18,7 @@ from search_place import Place
 from sources import finish, open_writer, serve_metrics, stop_on_signals
 from state_file import StateFile, open_state
 from stream_rules import Rule, read_rules
-from x_search import SMALLEST_PAGE, NoRoom, Search
+from x_search import SMALLEST_PAGE, NoRoom, QueryRefused, Search
 from x_session import X_URL, bearer_token
 
 log = logging.getLogger(__name__)
@@ -85,28 +85,40 @@ class SearchPoll:
             settings, writer, "search", stopper, self._progress, self._events.tell, self._cost.count
         )
         self._search = Search(token, url, stopper)
+        self._refused: list[str] = []
         serve_metrics(settings, self._ingest.counts, writer)
 
     def run(self, queries: list[Rule], every: float, once: bool) -> None:
-        """Search until somebody ends it, max_posts is reached, or, with `once`, every query was asked."""
+        """Search until somebody ends it, max_posts is reached, or, with `once`, every query was asked.
+
+        Raises UserError where X refuses; one query that it does not take keeps no other from being asked.
+        """
         try:
             while True:
                 started = time.monotonic()
                 for rule in queries:
-                    self._round(rule)
-                if once:
-                    return
+                    self._try_round(rule)
+                if once or self._refused:
+                    break
                 self._pause(started + every)
         except StopReading:
             log.info("asked to end")
         except NoRoom:
             log.info("max_posts is reached: the next run goes on here")
+        if self._refused:
+            raise UserError("X does not take what is searched:\n  " + "\n  ".join(self._refused))
 
     def finish(self) -> int:
         """Wait for the last acknowledgements, and say what was done."""
         code = finish(self._writer, self._progress, self._ingest.counts, self._events, FLUSH_SECONDS)
         log.info("this run read %s", self._cost)
         return code
+
+    def _try_round(self, rule: Rule) -> None:
+        try:
+            self._round(rule)
+        except QueryRefused as error:
+            self._refused.append(f"{rule.tag}: {error}")
 
     def _round(self, rule: Rule) -> None:
         kept = Place(**(self._state.get(rule.value) or {}))

@@ -13,6 +13,7 @@ from typing import Any
 import requests
 import tweepy
 
+from kafka_cluster.script import UserError
 from reconnect_pace import CONNECT_WINDOW_SECONDS, TOO_MANY_SECONDS
 from search_page import page_ids
 from x_connection import FIELDS
@@ -47,7 +48,8 @@ class Search:
     ) -> Iterator[Json]:
         """Pages with since_id < id < until_id, newest first, as long as there is `room` for posts.
 
-        Raises NoRoom where there is less left than X's smallest page, UserError where X refuses.
+        Raises NoRoom where there is less left than X's smallest page, UserError where X refuses: QueryRefused where
+        another query may do.
         """
         lowest: str | None = None
         asked: Json = {"since_id": since_id, "until_id": until_id}
@@ -103,7 +105,7 @@ class Search:
 
     def _refused(self, answer: requests.Response) -> str:
         if told := refusal("the search", answer):
-            raise told
+            raise QueryRefused(str(told)) if answer.status_code == 400 else told
         if answer.status_code == 429:
             self._not_before = retry_at(answer) or self._now() + TOO_MANY_SECONDS
         return f"HTTP {answer.status_code}: {in_words(answer.reason)}"
@@ -114,6 +116,10 @@ class Search:
             self._not_before = retry_at(answer) or 0.0
             if seconds := self._seconds_to_wait():
                 log.warning("X takes the next search in %.0f s", seconds)
+
+
+class QueryRefused(UserError):
+    """X does not take this query; others it may."""
 
 
 class NoRoom(Exception):

@@ -10,9 +10,11 @@ import pytest
 import gap_filler
 from gap_filler import GapFiller
 from kafka_cluster.message import timestamp
+from kafka_cluster.script import UserError
 from search_place import SEARCHABLE
 from stream_gap import Gap, born_at, id_at
 from stream_rules import Rule
+from x_search import QueryRefused
 
 MARGIN = timedelta(seconds=10)
 LAG_SECONDS = 30
@@ -20,11 +22,12 @@ LAG_SECONDS = 30
 
 
 class Recording:
-    """A search that finds one tweet for each rule."""
+    """A search that finds one tweet for each rule, but for those that X refuses."""
 
-    def __init__(self) -> None:
+    def __init__(self, refused: UserError | None = None) -> None:
         self.queries: list[str] = []
         self.bounds: list[tuple[str, str]] = []
+        self._refused = refused
 
     def pages(
         self, query: str, since_id: str, until_id: str, room: Callable[[], int]
@@ -32,6 +35,8 @@ class Recording:
         room()
         self.queries.append(query)
         self.bounds.append((since_id, until_id))
+        if query == "sample:10" and self._refused:
+            raise self._refused
         yield {"data": [{"id": str(len(self.queries)), "text": "x"}]}
 
 
@@ -77,3 +82,22 @@ def test_a_gap_is_searched_once_x_finds_what_was_tweeted_at_its_end() -> None:
 
     filler = GapFiller("token", [], [], lambda: 100)
     assert not due(LAG_SECONDS + MARGIN.total_seconds()) and due(60)
+
+
+def test_a_rule_that_search_refuses_keeps_no_other_from_being_searched(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    search = Recording(QueryRefused("X refuses the search (HTTP 400: no sample)"))
+    gap = Gap(timestamp(), "a test", timestamp(), None, None)
+    filler = fill(monkeypatch, search, gap, ["a", "sample:10", "b"])
+    assert search.queries == ["a", "sample:10", "b"]
+    assert gap.filled is False, "not all of it was searched"
+    assert filler.lines.qsize() == filler.due == 2
+    assert "is not filled: sample:10: X refuses the search (HTTP 400: no sample)" in caplog.text
+
+
+def test_what_x_says_of_keys_or_account_ends_the_search_of_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = Recording(UserError("X refuses the search (HTTP 401: no)"))
+    gap = Gap(timestamp(), "a test", timestamp(), None, None)
+    fill(monkeypatch, search, gap, ["a", "sample:10", "b"])
+    assert (search.queries, gap.filled) == (["a", "sample:10"], False)

@@ -15,6 +15,7 @@ from kafka_writer import Outgoing
 from search_poll import SearchPoll, search
 from state_file import StateFile
 from stream_rules import Rule
+from x_search import NoRoom, QueryRefused
 
 SETTINGS = Settings()
 
@@ -67,6 +68,38 @@ def test_a_post_that_no_json_may_hold_is_a_dead_letter_and_the_search_goes_on(
     assert writer.topics == [SETTINGS.dead_letter_topic, SETTINGS.topic]
     assert state.get("kafka")["since_id"] == "8"
     assert poll._cost.posts == 1
+    state.close()
+
+
+class Picky:
+    """A search that X refuses for one query."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def pages(self, query: str, *_: Any) -> Iterator[dict[str, Any]]:
+        self.asked.append(query)
+        if query == "sample:10":
+            raise QueryRefused("X refuses the search (HTTP 400: no sample)")
+        if query == "last":
+            raise NoRoom
+        yield {}
+
+
+@pytest.mark.parametrize(
+    ("queries", "once"), [(["kafka"], True), (["kafka"], False), (["kafka", "last"], False)]
+)
+def test_a_rule_that_x_refuses_keeps_no_other_from_being_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, queries: list[str], once: bool
+) -> None:
+    picky, state = Picky(), StateFile(tmp_path / "state")
+    monkeypatch.setattr(search_poll, "Search", lambda *_: picky)
+    monkeypatch.setattr(search_poll, "ProducerEvents", lambda *_: NoEvents())
+    poll = SearchPoll(SETTINGS, Acknowledging(), Stopper(), state, "token", "url")  # type: ignore[arg-type]
+    rules = [Rule(value, f"the {value}") for value in ("sample:10", *queries)]
+    with pytest.raises(UserError, match=r"the sample:10: X refuses the search \(HTTP 400: no sample"):
+        poll.run(rules, every=60, once=once)
+    assert picky.asked == ["sample:10", *queries], "one round"
     state.close()
 
 

@@ -11,7 +11,7 @@ from ingest import StopReading
 from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 from stream_rules import bring_in_line, compare, rules_client
-from x_search import Search
+from x_search import QueryRefused, Search
 from x_session import X_URL, bearer_token
 
 DEEP = b'{"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
@@ -75,6 +75,15 @@ def test_a_refusal_with_an_odd_body_is_a_refusal(body: Any) -> None:
     clock = Clock(1)
     search_once(Answering(429, body, {"x-rate-limit-reset": "600"}), clock)
     assert clock.waited[1] > 500, "as long as X says"
+
+
+@pytest.mark.parametrize(("status", "of_the_query"), [(400, True), (401, False), (402, False), (403, False)])
+def test_what_x_says_of_the_query_is_told_from_what_it_says_of_keys_and_account(
+    status: int, of_the_query: bool
+) -> None:
+    with pytest.raises(UserError, match=f"HTTP {status}: no") as refused:
+        search_once(Answering(status, {"title": "no"}), Clock(1))
+    assert isinstance(refused.value, QueryRefused) is of_the_query
 
 
 @pytest.mark.parametrize("keys", [("열쇠", "secret"), ("key", "caf\udce9")])
