@@ -103,8 +103,8 @@ class GapFiller:
     def _handed_on(self, page: Json, rule: Rule) -> list[bytes]:
         lines = page_lines(page, rule.tag)
         for line in lines:
-            self._asked_for -= 1
             self.lines.put(line)
+            self._asked_for -= 1  # only now: between the two its place would seem free
         self._asked_for = 0
         self._sleep(0)
         return lines

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
 from queue import Empty, SimpleQueue
@@ -84,8 +84,13 @@ def read_stream(
     ingest = Ingest(settings, writer, source, stopper, progress, events.tell, cost.count)
     serve_metrics(settings, ingest.counts, writer, reader)
 
+    bound = UNBOUNDED if max_posts is None else max_posts
+
     def room() -> int:
-        return UNBOUNDED if max_posts is None else max_posts - ingest.counts.tweets - filler.due
+        return bound - ingest.counts.tweets - filler.due
+
+    def left() -> int:  # with what a search has asked for: it may find less
+        return bound - ingest.counts.tweets - filler.lines.qsize()
 
     filler = GapFiller(token, rules, reader.gaps if fill_gaps else (), room, url)
     reader.start()
@@ -93,7 +98,7 @@ def read_stream(
     numbers = count(1)
     with writer.kept_if_it_fails():
         try:
-            ingest.run(_lines(reader, filler, duration, numbers), room=room, at_hand=True)
+            ingest.run(_lines(reader, filler, duration, numbers, room, left), room=left, at_hand=True)
         finally:
             reader.stop()
             filler.stop(patient=not stopper.asked)
@@ -102,6 +107,8 @@ def read_stream(
     events_seconds = ASKED_EVENTS_SECONDS if stopper.asked else CLOSE_SECONDS
     code = finish(writer, progress, ingest.counts, events, _patience(stopper, writer), events_seconds)
     _tell(reader)
+    if left() <= 0:
+        log.info("max_posts (%s) is reached", f"{bound:,}")
     if state:
         log.info("this run read %s", cost)
         state.close()
@@ -129,12 +136,19 @@ def _more(reader: StreamReader, writer: SpillingWriter, cost: ReadCost | None) -
 
 
 def _lines(
-    reader: StreamReader, filler: GapFiller, duration: float | None, numbers: Iterator[int]
-) -> Iterator[Line | None]:
-    """Lines as they come; None where nothing came for a moment."""
+    reader: StreamReader, filler: GapFiller, duration: float | None, numbers: Iterator[int],
+    room: Callable[[], int], left: Callable[[], int],
+) -> Iterator[Line | None]:  # fmt: skip
+    """Lines as they come; None where nothing came for a moment, or a search may still find all that is left."""
     deadline = None if duration is None else time.monotonic() + duration
     while reader.alive and (deadline is None or time.monotonic() < deadline):
         yield from _waiting(filler.lines, "search", numbers)
+        if room() <= 0:
+            if reader.lines.qsize() >= left():  # X has sent, and bills, as much by now
+                return
+            time.sleep(IDLE_SECONDS)
+            yield None
+            continue
         try:
             content = reader.lines.get(timeout=IDLE_SECONDS)
         except Empty:

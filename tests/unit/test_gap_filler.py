@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -101,3 +102,17 @@ def test_what_x_says_of_keys_or_account_ends_the_search_of_a_gap(monkeypatch: py
     gap = Gap(timestamp(), "a test", timestamp(), None, None)
     fill(monkeypatch, search, gap, ["a", "sample:10", "b"])
     assert (search.queries, gap.filled) == (["a", "sample:10"], False)
+
+
+def test_what_was_found_is_due_until_somebody_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Watched(SimpleQueue[bytes]):
+        def put(self, item: bytes, *_: Any, **__: Any) -> None:
+            due.append(filler.due)
+            super().put(item)
+
+    due: list[int] = []
+    monkeypatch.setattr(gap_filler, "Search", lambda *_, **__: Recording())
+    filler = GapFiller("token", [Rule("a", "a")], [], lambda: 50)
+    filler.lines = Watched()
+    filler._searched(Gap(timestamp(), "a test", timestamp(), None, None))
+    assert due == [50], "a place that seems free could be taken twice"
