@@ -4,8 +4,6 @@ import logging
 from threading import Lock
 from typing import Any
 
-from kafka.errors import KafkaError
-
 from kafka_cluster.kafka_options import Producer, producer_options
 from kafka_cluster.message import (
     DEAD_LETTER_HEADERS,
@@ -21,6 +19,8 @@ log = logging.getLogger(__name__)
 ACKNOWLEDGE_SECONDS = 60
 KEPT_BYTES = 1_100_000
 """Of a value: more than a tweet can have. One of many MB fits into the topic compressed, but not into a request."""
+KEPT_KEY_BYTES, KEPT_HEADERS_BYTES = 4_096, 500_000
+"""Of a key, and of all headers in sum, which are kept as a whole or not at all; the same is true of them."""
 Letter = tuple[bytes | None, bytes | None, Headers]
 """Key, value, headers."""
 
@@ -48,13 +48,20 @@ class DeadLetterWriter:
 
     def _letter(self, record: Any, reason: str) -> Letter:
         origin = Origin(record.topic, self._topic_id, record.partition, record.offset)
-        value = record.value and record.value[:KEPT_BYTES]
-        cut = len(record.value) if record.value != value else None
-        # a record that was a dead letter once, and was copied back, has such headers of an earlier origin
-        others = [each for each in record.headers if each[0] not in DEAD_LETTER_HEADERS]
-        headers = [*others, *dead_letter_headers(reason, self._group, origin, cut)]
+        value, key = record.value and record.value[:KEPT_BYTES], record.key and record.key[:KEPT_KEY_BYTES]
+        # a record that was a dead letter once, and was copied back, has such headers of an earlier origin; Kafka
+        # allows a header without a value, its client does not
+        others = [(name, held or b"") for name, held in record.headers if name not in DEAD_LETTER_HEADERS]
+        cut = {}
+        if value != record.value:
+            cut["whole_size"] = len(record.value)
+        if key != record.key:
+            cut["whole_key_size"] = len(record.key)
+        if sum(len(name.encode()) + len(held) + 10 for name, held in others) > KEPT_HEADERS_BYTES:
+            cut["dropped_headers"], others = len(others), []
+        headers = [*others, *dead_letter_headers(reason, self._group, origin, **cut)]
         # of key and value one must be there
-        return b"" if record.key is None and value is None else record.key, value, headers
+        return b"" if key is None and value is None else key, value, headers
 
     def _deliver(self, letters: list[Letter]) -> None:
         with self._lock:
@@ -67,7 +74,7 @@ class DeadLetterWriter:
                 ]
                 for future in futures:
                     future.get(timeout=ACKNOWLEDGE_SECONDS)
-            except KafkaError:
+            except Exception:
                 producer.close(timeout=1)
                 raise
             self._producer = producer

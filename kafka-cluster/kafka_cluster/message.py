@@ -113,17 +113,16 @@ def header(headers: Iterable[tuple[str, bytes | None]], name: str) -> str | None
 
 DEAD_LETTER_HEADERS = frozenset({
     "reason", "group", "origin_topic", "origin_topic_id", "origin_partition", "origin_offset", "whole_size",
-    "lost_to_offset",
+    "whole_key_size", "dropped_headers", "lost_to_offset",
 })  # fmt: skip
 """What a consumer group's dead letter has beside the record's own headers."""
 
 
-def dead_letter_headers(reason: str, group: str, origin: Origin, cut: int | None = None) -> Headers:
-    """The headers of a record that a consumer group could not deliver; `cut`: the size of a value that was cut."""
-    whole = {} if cut is None else {"whole_size": cut}
+def dead_letter_headers(reason: str, group: str, origin: Origin, **cut: int) -> Headers:
+    """The headers of a record that a consumer group could not deliver; `cut`: what says that not all of it is here."""
     return _encoded(
         reason=reason, group=group, origin_topic=origin.topic, origin_topic_id=origin.topic_id,
-        origin_partition=origin.partition, origin_offset=origin.offset, **whole,
+        origin_partition=origin.partition, origin_offset=origin.offset, **cut,
     )  # fmt: skip
 
 
