@@ -11,12 +11,14 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import Fetcher
-from kafka.errors import CorruptRecordError
+from kafka.errors import CorruptRecordError, KafkaError, UnsupportedCodecError
 from kafka.record import MemoryRecords
 from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.legacy_records import LegacyRecordBatch
 from kafka.record.util import decode_varint
 from msgspec import Struct
+
+from kafka_cluster.script import UserError
 
 
 class Record(Struct, gc=False):
@@ -40,6 +42,15 @@ def unpack_faster(consumer: KafkaConsumer) -> KafkaConsumer:
 class PartitionRecords(Fetcher.PartitionRecords):
     """What one answer to a fetch holds of one partition."""
 
+    def take(self, n: int | None = None) -> list[Record]:
+        """As the library's; what can't be unpacked is fetched again. There the poll after such a one never ends: it
+        goes on asking for what is neither drained nor gives anything."""
+        try:
+            return super().take(n)
+        except Exception as error:
+            self.drain()
+            raise _refusal(self.topic_partition, error) from None
+
     def _unpack_records(self, tp: TopicPartition, records: MemoryRecords, *_: Any) -> Iterator[Record]:
         while batch := records.next_batch():
             if self.check_crcs and not batch.validate_crc():
@@ -57,6 +68,16 @@ class PartitionRecords(Fetcher.PartitionRecords):
                 self.next_fetch_offset = batch.next_offset
         self.bytes_read = records.size_in_bytes()
         self.drain()
+
+
+def _refusal(tp: TopicPartition, error: Exception) -> Exception:
+    """What is said of an error. Those that decompression raises are none of Kafka's, and nobody waits for them."""
+    if isinstance(error, UnsupportedCodecError):
+        return UserError(
+            f"{tp.topic} holds batches that can't be unpacked here ({error}): run  "
+            "python3 -m pip install 'kafka-python[lz4,snappy,zstd]'"
+        )
+    return error if isinstance(error, KafkaError) else CorruptRecordError(f"{tp}: {error!r}")
 
 
 def older(batch: LegacyRecordBatch, tp: TopicPartition) -> Iterator[Record]:

@@ -10,10 +10,12 @@ from kafka.consumer.fetcher import Fetcher
 from kafka.errors import CorruptRecordError
 from kafka.record import MemoryRecords, MemoryRecordsBuilder
 
+from kafka_cluster.script import UserError
 from record_batches import PartitionRecords
 
 TP = TopicPartition("tweets", 3)
-NONE, LZ4, ZSTD = 0, 3, 4
+NONE, SNAPPY, LZ4, ZSTD = 0, 2, 3, 4
+ATTRIBUTES, FIRST_RECORD = 22, 61
 BYTES = st.none() | st.binary(max_size=5) | st.binary(min_size=60, max_size=300)
 RECORDS = st.lists(
     st.tuples(
@@ -62,6 +64,30 @@ def test_a_changed_byte_is_noticed() -> None:
     data[-3] ^= 1
     with pytest.raises(CorruptRecordError, match="CRC"):
         taken(PartitionRecords, bytes(data))
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_a_batch_that_can_not_be_unpacked_is_fetched_again_and_asked_for_no_more(checked: bool) -> None:
+    """The library goes on asking what is not drained, within one poll: without end, once it has nothing more."""
+    bad = bytearray(batch([(8, b"2", b"another", [])], base=1))
+    bad[FIRST_RECORD] ^= 1  # without a look at the CRC it is LZ4 that complains
+    drained: list[Any] = []
+    data = batch([(7, b"1", b"a tweet", [])]) + bad
+    part = PartitionRecords(0, TP, MemoryRecords(data), check_crcs=checked, on_drain=drained.append)
+    assert [record.offset for record in part.take()] == [0] and part
+    with pytest.raises(CorruptRecordError, match="tweets"):
+        part.take()
+    assert not part and drained == [part] and part.next_fetch_offset == 1
+
+
+def test_where_the_library_for_a_codec_is_missing_the_cure_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kafka.codec.snappy", None)
+    data = bytearray(batch([(7, b"1", b"a tweet", [])]))
+    data[ATTRIBUTES] = SNAPPY
+    part = PartitionRecords(0, TP, MemoryRecords(bytes(data)), check_crcs=False)
+    with pytest.raises(UserError, match=r"snappy.* -m pip install"):
+        part.take()
+    assert not part
 
 
 @given(st.integers(61, 100), st.integers(0, 255))
