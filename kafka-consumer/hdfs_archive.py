@@ -187,6 +187,12 @@ class ArchivedRecord:
     value: bytes | None
     forgotten: str | None = None
 
+    @property
+    def size(self) -> int:
+        """The bytes of key, value and headers."""
+        headers = sum(len(name.encode()) + len(content) for name, content in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + headers
+
 
 def read_line(written: bytes, topic: str) -> ArchivedRecord:
     """A whole line, without its end -> the record that it was made of, its value byte for byte, or forgotten.

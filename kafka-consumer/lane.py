@@ -11,7 +11,7 @@ from typing import Any
 from kafka import TopicPartition
 
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.5, 8.0
-RECORD_OVERHEAD_BYTES = 200
+RECORD_OVERHEAD_BYTES = 120
 
 
 @dataclass
@@ -102,4 +102,4 @@ class Lane:
 
 def size_of(record: Any) -> int:
     """About the bytes that a record occupies on its way: value, key, headers."""
-    return len(record.value or b"") + RECORD_OVERHEAD_BYTES
+    return record.size + RECORD_OVERHEAD_BYTES

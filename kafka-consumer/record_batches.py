@@ -22,7 +22,10 @@ from kafka_cluster.script import UserError
 
 
 class Record(Struct, gc=False):
-    """A record of the topic; `timestamp`: milliseconds since 1970, its LogAppendTime where the topic has that."""
+    """A record of the topic; `timestamp`: milliseconds since 1970, its LogAppendTime where the topic has that.
+
+    `size`: about the bytes of key, value and headers.
+    """
 
     topic: str
     partition: int
@@ -31,6 +34,7 @@ class Record(Struct, gc=False):
     key: bytes | None
     value: bytes | None
     headers: list[tuple[str, bytes | None]]
+    size: int
 
 
 def unpack_faster(consumer: KafkaConsumer) -> KafkaConsumer:
@@ -83,7 +87,9 @@ def _refusal(tp: TopicPartition, error: Exception) -> Exception:
 def older(batch: LegacyRecordBatch, tp: TopicPartition) -> Iterator[Record]:
     """The records of a batch of the formats before Kafka 0.11, which old topics hold."""
     for found in batch:
-        yield Record(tp.topic, tp.partition, found.offset, found.timestamp or -1, found.key, found.value, [])
+        key, value = found.key, found.value
+        size = len(key or b"") + len(value or b"")
+        yield Record(tp.topic, tp.partition, found.offset, found.timestamp or -1, key, value, [], size)
 
 
 def unpack(batch: DefaultRecordBatch, tp: TopicPartition) -> Iterator[Record]:
@@ -109,7 +115,7 @@ def unpack(batch: DefaultRecordBatch, tp: TopicPartition) -> Iterator[Record]:
             if position - start != length or position > len(data):
                 raise CorruptRecordError(f"{tp}: a record after offset {base} is not as long as it says")
             moment = created + since if appended is None else appended
-            yield Record(topic, partition, base + after, moment, key, value, headers)
+            yield Record(topic, partition, base + after, moment, key, value, headers, length)
     except (ValueError, IndexError, AttributeError) as error:
         raise CorruptRecordError(f"{tp}: a record in the batch at offset {base}: {error!r}") from None
     if position != len(data):

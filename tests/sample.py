@@ -67,3 +67,8 @@ class Record:
     timestamp: int = 1_795_000_000_000
     key: bytes | None = b"1"
     headers: list[tuple[str, Any]] = field(default_factory=lambda: [("source", b"stream")])
+
+    @property
+    def size(self) -> int:
+        """About its bytes."""
+        return len(self.value or b"")

@@ -71,6 +71,8 @@ def test_a_line_gives_back_the_record_that_it_was_made_of(
     back = read_line(written[:-1], "tweets")
     assert (back.value, back.key, back.headers) == (record.value, record.key, record.headers)
     assert (back.partition, back.offset, back.timestamp) == (partition, offset, record.timestamp)
+    held = sum(len(text.encode()) for pair in headers.items() for text in pair)
+    assert back.size == len(value or b"") + len((key or "").encode()) + held
     assert offset_of(written[:-1]) == offset and back.topic == "tweets"
 
 

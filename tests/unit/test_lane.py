@@ -14,6 +14,10 @@ class Record:
     offset: int
     value: bytes = b"x" * 100
 
+    @property
+    def size(self) -> int:
+        return len(self.value)
+
 
 def lane(start: int = 0) -> Lane:
     new = Lane(TopicPartition("tweets", 0))

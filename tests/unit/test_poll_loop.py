@@ -49,7 +49,7 @@ class Consumer:
 
     def _record(self, tp: TopicPartition) -> Any:
         self.positions[tp] += 1
-        return SimpleNamespace(offset=self.positions[tp] - 1, value=b"x" * MIB)
+        return SimpleNamespace(offset=self.positions[tp] - 1, size=MIB)
 
     def committed(self, *_: Any, **__: Any) -> None:
         return None

@@ -11,6 +11,7 @@ from kafka.errors import CorruptRecordError
 from kafka.record import MemoryRecords, MemoryRecordsBuilder
 
 from kafka_cluster.script import UserError
+from lane import size_of
 from record_batches import PartitionRecords
 
 TP = TopicPartition("tweets", 3)
@@ -88,6 +89,15 @@ def test_where_the_library_for_a_codec_is_missing_the_cure_is_said(monkeypatch: 
     with pytest.raises(UserError, match=r"snappy.* -m pip install"):
         part.take()
     assert not part
+
+
+@given(RECORDS, st.sampled_from([1, 2]))
+def test_the_size_of_a_record_is_that_of_its_key_value_and_headers(records: Batch, magic: int) -> None:
+    part = PartitionRecords(0, TP, MemoryRecords(batch(records, magic, NONE)))
+    for found in part.take():
+        headers = [text for name, value in found.headers for text in (name.encode(), value)]
+        held = sum(len(each or b"") for each in (found.key, found.value, *headers))
+        assert held <= found.size <= held + 60 and size_of(found) > held
 
 
 @given(st.integers(61, 100), st.integers(0, 255))
