@@ -8,7 +8,6 @@ and then at once to Elasticsearch, so that the next replay finds it there.
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from threading import Event
 from typing import Any
 
@@ -18,7 +17,7 @@ from batches import batches
 from dead_letter_topic import DeadLetter
 from elasticsearch_sink import ElasticsearchSink
 from forgotten_list import ForgottenList
-from kafka_cluster.message import NotATweet, TweetRecord, header, tweet_record
+from kafka_cluster.message import NotATweet, TweetRecord, header, moment_of, tweet_record
 from kafka_cluster.pipeline_events import reason_class
 from kafka_cluster.plain_text import printable
 from kafka_cluster.settings import Settings
@@ -117,9 +116,8 @@ def line_record(letter: DeadLetter) -> TweetRecord:
     """A line that a producer refused, as a record. Raises NotATweet where it still is none."""
     if letter.cut_bytes:
         raise NotATweet(f"cut: {letter.cut_bytes:,} bytes of the line were not kept")
-    received = datetime.fromtimestamp(letter.record.timestamp / 1000, UTC)
     source = header(letter.record.headers, "producer") or "unknown"
-    return tweet_record(letter.record.value or b"", source, received)
+    return tweet_record(letter.record.value or b"", source, moment_of(letter.record.timestamp))
 
 
 def ids_of(letters: Iterable[DeadLetter]) -> set[str]:

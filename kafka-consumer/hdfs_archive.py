@@ -7,7 +7,7 @@ import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ import orjson
 
 OPEN = ".open"
 DAY_MS = 86_400_000
+FIRST_DAY, LAST_DAY, DAY_0 = (day.toordinal() for day in (date.min, date.max, date(1970, 1, 1)))
 _EPOCH = re.compile(r"epoch=(\d{8})-([0-9a-f]{32})")
 _MERGED = re.compile(r"epoch=(\d{8})-([0-9a-f]{32})\.from-(\d{8})")
 _TOPIC_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -110,13 +111,13 @@ def first_offset(name: str) -> int:
 
 
 def date_of(timestamp_ms: int) -> str:
-    """The UTC date of a record's LogAppendTime."""
+    """The UTC date of a record's LogAppendTime; the nearest, where a client wrote a time that no calendar has."""
     return _date(timestamp_ms // DAY_MS)
 
 
 @functools.lru_cache
 def _date(days: int) -> str:
-    return datetime.fromtimestamp(days * DAY_MS / 1000, UTC).date().isoformat()
+    return date.fromordinal(min(max(DAY_0 + days, FIRST_DAY), LAST_DAY)).isoformat()
 
 
 def line(record: Any, forgotten: str | None = None) -> bytes:

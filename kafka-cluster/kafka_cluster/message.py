@@ -100,7 +100,15 @@ def timestamp(moment: datetime | None = None) -> str:
 @lru_cache(maxsize=1)  # many tweets have the same
 def timestamp_of(milliseconds: int) -> str:
     """The same for a record's timestamp."""
-    return timestamp(datetime.fromtimestamp(milliseconds / 1000, UTC))
+    return timestamp(moment_of(milliseconds))
+
+
+def moment_of(milliseconds: int) -> datetime:
+    """A record's timestamp as a moment; the nearest, where a client wrote one that no calendar has."""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return (datetime.min if milliseconds < 0 else datetime.max).replace(tzinfo=UTC)
 
 
 def header(headers: Iterable[tuple[str, bytes | None]], name: str) -> str | None:

@@ -103,6 +103,9 @@ def test_what_a_run_has_dropped_is_told_from_what_is_missing() -> None:
     assert dropped.before == "2026-11-02" and not Retained() and not Retained().before
     assert dropped.from_hdfs(Record(b"", timestamp=NOV_1 + DAY_MS - 1))
     assert not dropped.from_hdfs(Record(b"", timestamp=NOV_1 + DAY_MS)), "that day was kept"
+    assert not dropped.from_hdfs(Record(b"", timestamp=NOV_1 * 1000)), (
+        "in the folder of the last day there is"
+    )
     arrived = Record(b"", timestamp=NOV_1 + 20 * DAY_MS)
     assert dropped.from_elasticsearch("2026-11-01T23:59:59.999Z", arrived), (
         "written before, arrived before the run"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from archive_reader import Piece, epoch_folders, holding
 from hdfs_archive import (
     Epoch,
+    date_of,
     first_offset,
     line,
     offset_of,
@@ -177,3 +178,13 @@ def test_a_batch_over_midnight_is_split_and_a_date_never_goes_back() -> None:
     assert [date for date, _ in parts] == sorted(date for date, _ in parts)
     later = parts[-1][0]
     assert [date for date, _ in by_date(records, later)] == [later]
+
+
+def test_a_time_that_no_calendar_has_stops_nothing() -> None:
+    """A client wrote microseconds as its own time, before the topic took the brokers'."""
+    micros = 1_795_000_000_000_000
+    records = [
+        Record(b"", offset, timestamp=at) for offset, at in enumerate((-(2**62), 0, micros, micros // 1000))
+    ]
+    assert [date for date, _ in by_date(records, "")] == ["0001-01-01", "1970-01-01", "9999-12-31"]
+    assert date_of(2**62) == "9999-12-31"

@@ -15,6 +15,7 @@ from kafka_cluster.message import (
     header,
     lost_range,
     refused_line_headers,
+    timestamp_of,
     tweet_record,
 )  # fmt: skip
 from sample import POISON, tweet_lines
@@ -61,3 +62,9 @@ def test_headers_that_somebody_else_wrote_are_no_origin_unless_they_are_numbers(
     assert dead_letter_origin(headers) is None and lost_range(headers) is None
     headers = [("origin_partition", b"1"), ("origin_offset", b"0"), ("lost_to_offset", offset)]
     assert dead_letter_origin(headers) == Origin("", "", 1, 0) and lost_range(headers) is None
+
+
+def test_a_time_that_no_calendar_has_is_shown_as_the_nearest() -> None:
+    assert timestamp_of(1_795_000_000_123) == "2026-11-18T11:06:40.123Z"
+    assert timestamp_of(1_795_000_000_000_000) == timestamp_of(2**62) == "9999-12-31T23:59:59.999Z"
+    assert timestamp_of(-(2**62)) == "0001-01-01T00:00:00.000Z"
