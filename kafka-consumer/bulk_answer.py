@@ -11,6 +11,9 @@ from sink import Written
 WAIT_STATUS = {404, 408, 429, 500, 502, 503, 504}
 WAIT_ERRORS = {"cluster_block_exception", "index_closed_exception", "unavailable_shards_exception"}
 
+NO_WRITE_INDEX = "no write index is defined"
+"""How the reason begins where somebody has put a second index behind the alias, or deleted the one for writes."""
+
 
 class Verdict(Enum):
     """Of one item, or of a whole request that was refused."""
@@ -22,13 +25,15 @@ class Verdict(Enum):
     POISON = "it will never be taken"
 
 
-def verdict(status: int, error: str | None) -> Verdict:
-    """By an item's or a request's status and its type of error. A request that is POISON holds one that is."""
+def verdict(status: int, error: str | None, reason: str | None = None) -> Verdict:
+    """By an item's or a request's status, type of error and reason. A request that is POISON holds one that is."""
     if status < 300:
         return Verdict.NEW
     if status == 409:
         return Verdict.EXISTING
     if status in WAIT_STATUS or error in WAIT_ERRORS:
+        return Verdict.AGAIN
+    if error == "illegal_argument_exception" and (reason or "").startswith(NO_WRITE_INDEX):
         return Verdict.AGAIN
     return Verdict.FORBIDDEN if status in (401, 403) else Verdict.POISON
 

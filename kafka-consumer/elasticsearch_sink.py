@@ -124,12 +124,13 @@ class ElasticsearchSink:
             return
         for record, id_, item in zip(sent, ids, answer["items"], strict=True):
             result = item["create"]
-            status, fault = result["status"], result.get("error", {})
+            if (status := result["status"]) < 300:
+                outcome.written.new += 1
+                self._created.add(id_)
+                continue
+            fault = result.get("error", {})
             kind = f"{status} {fault.get('type')}"
-            match verdict(status, fault.get("type")):
-                case Verdict.NEW:
-                    outcome.written.new += 1
-                    self._created.add(id_)
+            match verdict(status, fault.get("type"), fault.get("reason")):
                 case Verdict.EXISTING if _offset(record) < outcome.on_disk_below or id_ in self._created:
                     outcome.written.existing += 1
                 case Verdict.EXISTING:
@@ -193,10 +194,17 @@ class ElasticsearchSink:
 
     def _judged(self, error: ApiError, needs: str = "") -> tuple[str, Verdict]:
         """Why a whole request was refused, and what to do then. Raises UserError where a person must look."""
-        kind, judged = f"{error.status_code} {error.error}", verdict(error.status_code, str(error.error))
+        kind = f"{error.status_code} {error.error}"
+        judged = verdict(error.status_code, str(error.error), reason_of(error))
         if judged is Verdict.FORBIDDEN:
             raise refusal(self._settings, kind + needs) from None
         return kind, judged
+
+
+def reason_of(error: ApiError) -> str:
+    """The reason in the body of a refused request; "" where a proxy has answered."""
+    fault = error.body.get("error") if isinstance(error.body, dict) else None
+    return str(fault.get("reason")) if isinstance(fault, dict) else ""
 
 
 def _offset(record: Any) -> int:

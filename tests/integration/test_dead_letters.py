@@ -11,7 +11,7 @@ from dead_letter_topic import dead_letters
 from elasticsearch_index import connect_elasticsearch
 from kafka_cluster.kafka_options import producer_options
 from kafka_cluster.message import refused_line_headers
-from pipeline import Pipeline, brokers_away
+from pipeline import Pipeline, brokers_away, wait_until
 from sample import POISON, id_of, tweet_lines
 
 
@@ -98,3 +98,22 @@ def test_a_dead_letter_that_brokers_do_not_take_is_an_error_and_goes_when_they_a
     found = [(letter.reason, letter.record.value) for letter in dead_letters(pipeline.settings)]
     assert [reason for reason, _ in found] in (["before", "afterwards"], ["before", "meanwhile"])
     assert all(value == POISON["no id"] for _, value in found)
+
+
+def test_an_alias_without_a_write_index_makes_no_tweet_a_dead_letter(pipeline: Pipeline) -> None:
+    """An operator's slip: what comes meanwhile waits, and goes on once it is undone."""
+    pipeline.send(tweet_lines(5))
+    assert pipeline.catch_up().indexed == 5
+    indices, alias = connect_elasticsearch(pipeline.settings).indices, pipeline.settings.elasticsearch_alias
+    indices.create(index=f"{alias}-000002")
+    for number in (1, 2):
+        indices.put_alias(index=f"{alias}-00000{number}", name=alias, is_write_index=False)
+    consumer = pipeline.start("consumer.py")
+    pipeline.send(tweet_lines(5))
+    wait_until(lambda: "400 illegal_argument_exception; " in consumer.log.read_text())
+    indices.put_alias(index=f"{alias}-000001", name=alias, is_write_index=True)
+    wait_until(lambda: pipeline.audit().indexed == 10)
+    consumer.terminate()
+    assert consumer.wait(timeout=30) == 0, consumer.log.read_text()
+    report = pipeline.audit()
+    assert (report.exit_code, report.dead_letters, report.indexed) == (0, 0, 10), report

@@ -48,6 +48,30 @@ def test_each_answer_that_was_seen(status: int, error: str | None, wanted: Verdi
     assert verdict(status, error) is wanted
 
 
+NO_WRITE_INDEX = {
+    "type": "illegal_argument_exception",
+    "reason": "no write index is defined for alias [tweets]. The write index may be explicitly disabled using "
+    "is_write_index=false or the alias points to multiple indices without one being designated as a write index",
+}
+
+
+@pytest.mark.parametrize("whole_request", [False, True])
+def test_an_alias_without_a_write_index_is_an_operators_slip_and_no_tweet_is_a_dead_letter_by_it(
+    whole_request: bool,
+) -> None:
+    answers = iter([400, 400, 201])
+
+    def bulk(operations: bytes, **_: Any) -> Any:
+        status, count = next(answers), len(operations.splitlines()) // 2
+        if whole_request and status == 400:
+            raise ApiError(NO_WRITE_INDEX["type"], META, {"error": NO_WRITE_INDEX, "status": 400})
+        error = {"error": NO_WRITE_INDEX} if status == 400 else {}
+        return {"items": [{"create": {"status": status, **error}}] * count}
+
+    waits: Any = SimpleNamespace(wait=lambda _: False)
+    assert sink(bulk).write(None, tweets(2), waits) == Written(new=2)
+
+
 ITEMS = st.fixed_dictionaries({
     "status": st.sampled_from([200, 201, 400, 409, 413, *WAIT_STATUS]),
     "error": st.none() | st.fixed_dictionaries({
