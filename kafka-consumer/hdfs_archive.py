@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 import orjson
 
+from kafka_cluster.message import header
+
 OPEN = ".open"
 DAY_MS = 86_400_000
 FIRST_DAY, LAST_DAY, DAY_0 = (day.toordinal() for day in (date.min, date.max, date(1970, 1, 1)))
@@ -131,7 +133,10 @@ def line(record: Any, forgotten: str | None = None) -> bytes:
 def line_parts(record: Any, forgotten: str | None = None) -> tuple[bytes, bytes, bytes]:
     """What stands before the value, the value, and what stands after it: to join many lines at once."""
     key = record.key.decode("utf-8", "backslashreplace") if record.key is not None else None
-    headers = {name: (value or b"").decode("utf-8", "backslashreplace") for name, value in record.headers}
+    given = record.headers
+    headers = {name: (value or b"").decode("utf-8", "backslashreplace") for name, value in given}
+    if len(headers) < len(given):  # one name twice: the one that everything else reads
+        headers = {name: header(given, name) or "" for name in headers}
     name, value = _value(record.value) if forgotten is None else _tombstone(forgotten)
     head = b'{"partition":%d,"offset":%d,"timestamp":%d,"key":%s,"headers":%s,%s:' % (
         record.partition, record.offset, record.timestamp, orjson.dumps(key), orjson.dumps(headers), name,

@@ -25,6 +25,7 @@ from hdfs_archive import (
     topic_id_of,
 )
 from hdfs_sink import by_date
+from kafka_cluster.message import header
 from sample import POISON, Record, tweet_lines
 
 
@@ -75,6 +76,12 @@ def test_a_line_gives_back_the_record_that_it_was_made_of(
     held = sum(len(text.encode()) for pair in headers.items() for text in pair)
     assert back.size == len(value or b"") + len((key or "").encode()) + held
     assert offset_of(written[:-1]) == offset and back.topic == "tweets"
+
+
+def test_of_headers_with_one_name_the_first_is_kept_which_is_the_one_that_everything_else_reads() -> None:
+    headers = [("source", b"stream"), ("trace", None), ("source", b"other"), ("trace", b"1"), ("empty", None)]
+    kept = json.loads(line(Record(b"{}", headers=headers)))["headers"]
+    assert kept == {"source": header(headers, "source"), "trace": header(headers, "trace"), "empty": ""}
 
 
 @given(VALUES, st.integers(1))
