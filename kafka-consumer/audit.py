@@ -17,6 +17,7 @@ import sys
 
 try:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports: no traceback
+    from kafka_cluster.message import is_tweet_id
     from kafka_cluster.script import UserError, run, set_up_logging
     from kafka_cluster.settings import Settings, load_settings
     from live_view import watch
@@ -48,8 +49,8 @@ def main() -> int:
 
 
 def show_trace(args: argparse.Namespace, settings: Settings) -> int:
-    if not args.tweet_id.isascii() or not args.tweet_id.isdigit():
-        raise UserError(f"a tweet's id is a number, and {args.tweet_id!r} is none")
+    if not is_tweet_id(args.tweet_id):
+        raise UserError(f"a tweet's id is a number of up to 20 digits, and {args.tweet_id!r:.40} is none")
     found, since = trace(settings, args.tweet_id, args.archive)
     if since:
         said = f"tweet {args.tweet_id} was forgotten: it is on the list of archive.py forget since {since}"
