@@ -154,17 +154,17 @@ def _build_sink(
             ensure_index(client, settings)
         client = connect_elasticsearch(settings, WRITER, ElasticsearchSink.workers)
         # one group's servers must not stop the other: only what is read again may have been forgotten long ago
-        reads_on = not from_beginning and _has_committed(settings)
+        reads_on = not from_beginning and _has_committed(settings, guard.topic_id)
         forgotten = ForgottenList(settings, LIST_READ_SECONDS, required=not reads_on)
         return ElasticsearchSink(settings, client, letters, guard, forgotten)
     require_hdfs(settings)
     return HdfsSink(settings, guard)
 
 
-def _has_committed(settings: Settings) -> bool:
+def _has_committed(settings: Settings, topic_id: str) -> bool:
     try:
         with admin_client(settings) as admin:
-            return bool(committed_offsets(admin, settings.elasticsearch_group))
+            return bool(committed_offsets(admin, settings.elasticsearch_group, topic_id))
     except KafkaError:  # a broker has just died, and we don't know
         return False
 

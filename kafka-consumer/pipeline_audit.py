@@ -147,8 +147,10 @@ def audit(settings: Settings) -> Report:
             raise MissingTopic(settings.topic)
         starts, ends = log_offsets(settings, settings.topic)
         report = Report(settings.topic, first_offsets=sum(starts.values()))
-        report.lag_elasticsearch = lag(ends, reached_offsets(admin, settings.elasticsearch_group, starts))
-        report.lag_hdfs = lag(ends, reached_offsets(admin, settings.hdfs_group, starts))
+        report.lag_elasticsearch = lag(
+            ends, reached_offsets(admin, settings.elasticsearch_group, starts, id_)
+        )
+        report.lag_hdfs = lag(ends, reached_offsets(admin, settings.hdfs_group, starts, id_))
     origins = _dead_letters(settings, id_, report)
     client = HdfsClient(settings)
     forgotten, dropped = ForgottenList(settings).now(), retained(client, settings)

@@ -16,7 +16,7 @@ from kafka_cluster.script import UserError
 from lane import Lane
 from rebalance_notes import Assignor, RebalanceNotes
 from sink import Cancelled, Sink, StopLoudly, Written
-from starting_point import KAFKA_TIMEOUT_MS, BeyondEnd, StartingPoint
+from starting_point import KAFKA_TIMEOUT_MS, BeyondEnd, StartingPoint, committed_offset
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class PollLoop:
     def run(self) -> None:
         """Run until `stop` is set or the group has caught up. Raises StopLoudly or UserError."""
         if self._until_caught_up:
-            self._finish_line = FinishLine(self._consumer, self._topic, self._from_beginning)
+            self._finish_line = FinishLine(self._consumer, self._topic, self._sink, self._from_beginning)
         self._consumer.subscribe([self._topic], listener=self._listener)
         try:
             while not (self.stop.is_set() or self._caught_up()):
@@ -146,7 +146,7 @@ class PollLoop:
         self._consumer.commit({tp: again}, timeout_ms=KAFKA_TIMEOUT_MS)
 
     def _activate(self, lane: Lane) -> None:
-        committed = self._starting_point.committed(lane.tp)
+        committed = committed_offset(self._consumer, lane.tp, self._sink.topic_id)
         start = self._starting_point.of(lane, committed)
         if not self._sink.fenced:
             lane.claim = committed

@@ -14,6 +14,14 @@ class BeyondEnd(Exception):
     """What was read before goes further than the log."""
 
 
+def committed_offset(consumer: KafkaConsumer, tp: TopicPartition, topic_id: str) -> int | None:
+    """What the group has committed of this topic: of one of the same name that is gone, it says nothing."""
+    found = consumer.committed(tp, metadata=True, timeout_ms=KAFKA_TIMEOUT_MS)
+    if found is None:
+        return None
+    return found.offset if found.metadata in ("", topic_id) else 0
+
+
 class StartingPoint:
     """`tell_lost` is called with a partition and the offsets that the group never had and never will."""
 
@@ -27,13 +35,6 @@ class StartingPoint:
         self._consumer, self._sink, self._tell_lost = consumer, sink, tell_lost
         self._from_beginning = from_beginning
         self._read_again: set[TopicPartition] = set()
-
-    def committed(self, tp: TopicPartition) -> int | None:
-        """What the group has committed of this topic: of one of the same name that is gone, it says nothing."""
-        found = self._consumer.committed(tp, metadata=True, timeout_ms=KAFKA_TIMEOUT_MS)
-        if found is None:
-            return None
-        return found.offset if found.metadata in ("", self._sink.topic_id) else 0
 
     def of(self, lane: Lane, committed: int | None) -> int:
         """The offset to seek to, where the group has committed this. Raises BeyondEnd; KafkaError without brokers."""

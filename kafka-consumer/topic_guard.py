@@ -5,6 +5,9 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 
+from kafka.errors import KafkaError
+
+from kafka_cluster.script import UserError
 from kafka_cluster.settings import Settings
 from kafka_cluster.topics import admin_client, topic_id, wait_for_topic_id
 from sink import StopLoudly
@@ -41,7 +44,7 @@ class Unclear(Exception):
 
 @contextlib.contextmanager
 def open_topic_guard(settings: Settings) -> Iterator[TopicGuard]:
-    """The guard of the topic as it is now, to be asked from any thread. Raises UserError where there is none."""
+    """The guard of the topic as it is now, to be asked from any thread. Raises UserError where nobody can say."""
     lock = threading.Lock()
     with admin_client(settings) as admin:
 
@@ -49,7 +52,13 @@ def open_topic_guard(settings: Settings) -> Iterator[TopicGuard]:
             with lock:
                 return topic_id(admin, settings.topic)
 
-        yield TopicGuard(wait_for_topic_id(admin, settings.topic), current)
+        try:
+            id_ = wait_for_topic_id(admin, settings.topic)
+        except KafkaError as error:
+            raise UserError(
+                f"Kafka does not say which topic {settings.topic} is: {error}; start again"
+            ) from None
+        yield TopicGuard(id_, current)
 
 
 class TopicWatch(threading.Thread):

@@ -10,18 +10,27 @@ Offsets = Mapping[TopicPartition, int]
 TIMEOUT_MS = 3_000
 
 
-def committed_offsets(admin: KafkaAdminClient, group: str) -> Offsets:
-    """What the group has committed; nothing for one that has never been there. Raises KafkaError."""
+def committed_offsets(admin: KafkaAdminClient, group: str, topic_id: str | None = None) -> Offsets:
+    """What the group has committed; nothing for one that has never been there. Raises KafkaError.
+
+    With the topic's id, without what was committed of one of the same name that is gone, which says nothing.
+    """
     try:
         committed = admin.list_group_offsets({group: None}).get(group, {})
     except CoordinatorNotAvailableError:  # no group has ever committed in this cluster
         return {}
-    return {tp: max(0, entry.offset) for tp, entry in committed.items()}
+    return {
+        tp: max(0, entry.offset)
+        for tp, entry in committed.items()
+        if topic_id is None or entry.metadata in ("", topic_id)
+    }
 
 
-def reached_offsets(admin: KafkaAdminClient, group: str, starts: Offsets) -> Offsets:
+def reached_offsets(
+    admin: KafkaAdminClient, group: str, starts: Offsets, topic_id: str | None = None
+) -> Offsets:
     """Its committed offsets, or the log's start where that is higher (what is gone is no lag). Raises KafkaError."""
-    committed = committed_offsets(admin, group)
+    committed = committed_offsets(admin, group, topic_id)
     return {tp: max(start, committed.get(tp, 0)) for tp, start in starts.items()}
 
 

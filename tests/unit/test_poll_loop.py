@@ -151,5 +151,5 @@ def test_the_finish_line_is_asked_for_again_where_a_partition_has_no_leader_or_a
         return answer
 
     asked: Any = SimpleNamespace(partitions_for_topic=lambda _: next(known), end_offsets=end_offsets)
-    line = FinishLine(asked, "tweets", from_beginning=False)
+    line = FinishLine(asked, "tweets", Stuck(), from_beginning=False)
     assert line._ends == {"an end": 7}
