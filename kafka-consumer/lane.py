@@ -1,5 +1,6 @@
 """One partition on its way through a sink: what is buffered, what is being written, what is finished."""
 
+import math
 import random
 from collections import deque
 from collections.abc import Iterable
@@ -19,8 +20,7 @@ class Lane:
     """The state of one assigned partition. There is at most one job (claim or write) at a time.
 
     `done`: every record below this offset is finished; `expected`: the offset that comes next from Kafka; both None
-    before the first start. `gap_at`: the last expected offset that did not come. `beyond_end`: starts in a row at an
-    offset that the log does not have yet.
+    before the first start. `beyond_end`: starts in a row at an offset that the log does not have yet.
     """
 
     tp: TopicPartition
@@ -32,7 +32,6 @@ class Lane:
     failures: int = 0
     beyond_end: int = 0
     expected: int | None = None
-    gap_at: int | None = None
     done: int | None = None
     committed: int | None = None
     records: deque = field(default_factory=deque)
@@ -52,17 +51,17 @@ class Lane:
         self.active = False
         self._clear()
 
-    def add(self, records: Iterable[Any], now: float) -> bool:
-        """Buffer records, once started. False at a gap in the offsets: nothing is taken after it before a new start.
+    def add(self, records: Iterable[Any], now: float, read: Any = None) -> bool:
+        """Buffer records, once started. False where some are missing: nothing is taken then before a new start.
 
-        The start compares with where the log begins, and tells what was lost. The same gap once more is a hole in
-        the log itself, which transactions and compaction leave.
+        The start compares with where the log begins, and tells what was lost. A gap in the offsets of what was read
+        (PartitionRecords) without a jump is a hole in the log itself, which transactions and compaction leave.
         """
+        since = math.inf if read is None else read.since
         for record in records:
             if record.offset < self.expected:
                 continue
-            if record.offset > self.expected != self.gap_at:
-                self.gap_at = self.expected
+            if record.offset > self.expected < since:  # type: ignore[operator]
                 return False
             if not self.records:
                 self.oldest_at = now
@@ -70,6 +69,13 @@ class Lane:
             self.records.append(record)
             self.waiting_bytes += size_of(record)
         return True
+
+    def pass_hole(self, read: Any) -> None:
+        """Where all is finished: what was read without a jump may end in a hole of the log, a transaction's marker."""
+        if read is None or not self.active or self.job or self.records or self.done != self.expected:
+            return
+        if read.since <= self.expected < read.next_fetch_offset:
+            self.done = self.expected = read.next_fetch_offset
 
     def take(self, max_bytes: int, now: float) -> list[Any]:
         """Remove the oldest records for a write: at least one, and no more than `max_bytes` otherwise."""

@@ -160,7 +160,7 @@ def audit(settings: Settings) -> Report:
     folder = topic_folder(settings.hdfs_root, settings.topic, id_)
     for tp, end in ends.items():
         wanted = range(starts[tp], end)
-        _compare_hdfs(client, folder, tp.partition, wanted, tweets.dropped_lines, forgotten, report)
+        _compare_hdfs(client, folder, tp.partition, wanted, tweets, forgotten, report)
     return report
 
 
@@ -192,7 +192,8 @@ class Tweets:
     """The ids in the topic that should be in Elasticsearch; those of dead letters, which may be; those forgotten.
 
     One that is forgotten in one record and not in another, along with which X sent less, may be or not.
-    `dropped`: the ids, `dropped_lines`: partition and offset of what `retain` may have dropped.
+    `dropped`: the ids, `dropped_lines`: partition and offset of what `retain` may have dropped. `holes`: of what the
+    log does not have, as transactions and compaction leave it.
     """
 
     ids: set[str] = field(default_factory=set)
@@ -200,16 +201,21 @@ class Tweets:
     forgotten: set[str] = field(default_factory=set)
     dropped: set[str] = field(default_factory=set)
     dropped_lines: set[tuple[int, int]] = field(default_factory=set)
+    holes: set[tuple[int, int]] = field(default_factory=set)
 
 
 def _read_topic(
     settings: Settings, starts: Offsets, ends: Offsets, origins: set[tuple[int, int]], forgotten: Forgotten,
     dropped: Retained, report: Report,
 ) -> Tweets:  # fmt: skip
-    tweets = Tweets()
+    tweets, following = Tweets(), {tp.partition: start for tp, start in starts.items()}
     for record in records(settings, starts, ends):
         report.records += 1
         origin = (record.partition, record.offset)
+        tweets.holes.update(
+            (record.partition, hole) for hole in range(following[record.partition], record.offset)
+        )
+        following[record.partition] = record.offset + 1
         report.dead_letters += origin in origins
         if dropped.from_hdfs(record):
             tweets.dropped_lines.add(origin)
@@ -227,10 +233,12 @@ def _read_topic(
         (tweets.dead if origin in origins else tweets.ids).add(id_)
         if dropped and dropped.from_elasticsearch(written(tweet)[0], record):
             tweets.dropped.add(id_)
+    for tp, end in ends.items():
+        tweets.holes.update((tp.partition, hole) for hole in range(following[tp.partition], end))
     report.ids = len(tweets.ids | tweets.dead)
     return Tweets(
         tweets.ids - tweets.forgotten, tweets.dead - tweets.ids, tweets.forgotten - tweets.ids,
-        tweets.dropped, tweets.dropped_lines,
+        tweets.dropped, tweets.dropped_lines, tweets.holes,
     )  # fmt: skip
 
 
@@ -258,7 +266,7 @@ def _compare_hdfs(
     folder: str,
     partition: int,
     wanted: range,
-    dropped: set[tuple[int, int]],
+    tweets: Tweets,
     forgotten: Forgotten,
     report: Report,
 ) -> None:
@@ -271,8 +279,10 @@ def _compare_hdfs(
     report.forgotten_in_hdfs += sum(1 for _, state in lines if state == FORGOTTEN)
     report.still_there += [f"{partition}:{offset}" for offset, state in lines if state == STILL_THERE]
     report.stored += sum(1 for offset in offsets if offset in wanted)
-    absent = [offset for offset in wanted if offset not in offsets]
-    missing = [offset for offset in absent if (partition, offset) not in dropped]
+    absent = [
+        offset for offset in wanted if offset not in offsets and (partition, offset) not in tweets.holes
+    ]
+    missing = [offset for offset in absent if (partition, offset) not in tweets.dropped_lines]
     report.dropped_from_hdfs += len(absent) - len(missing)
     report.missing_in_hdfs += [f"{partition}:{offset}" for offset in missing]
     report.doubled_in_hdfs += [f"{partition}:{offset}" for offset, count in offsets.items() if count > 1]

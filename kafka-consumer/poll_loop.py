@@ -69,6 +69,7 @@ class PollLoop:
         except AuthorizationError as error:
             raise UserError(f"Kafka refuses: {error}") from None
         except KafkaError as error:
+            self._consumer.read.clear()  # it may have taken records before it failed: behind them is a jump
             log.warning("%s: Kafka: %s; trying on", self._sink.name, error)
             time.sleep(0.5)
             return {}
@@ -78,7 +79,7 @@ class PollLoop:
         self._follow_rebalances()
         for tp, batch in records.items():
             lane = self._lanes.get(tp)
-            if lane and lane.active and not lane.add(batch, now):
+            if lane and lane.active and not lane.add(batch, now, self._consumer.read.get(tp)):
                 self._forget(lane, f"offsets {lane.expected} and following are missing from what Kafka gave")
         for lane in list(self._lanes.values()):
             if lane.job and lane.job.done():
@@ -151,6 +152,7 @@ class PollLoop:
         if not self._sink.fenced:
             lane.claim = committed
         self._consumer.seek(lane.tp, start)
+        self._consumer.read.pop(lane.tp, None)  # what was read before is read again, and not yet finished
         lane.start_at(start)
         if not self._paused:  # else it goes on with the others
             self._consumer.resume(lane.tp)
@@ -234,6 +236,8 @@ class PollLoop:
     def _commit(self) -> bool:
         """Commit what is finished; True if nothing is left to commit."""
         self._next_commit = time.monotonic() + COMMIT_SECONDS
+        for lane in self._lanes.values():
+            lane.pass_hole(self._consumer.read.get(lane.tp))
         moved = {
             lane.tp: lane.done
             for lane in self._lanes.values()
@@ -269,8 +273,7 @@ class PollLoop:
             if not any(lane.records or lane.job for lane in self._lanes.values()) and self._commit():
                 return
             self._consumer.pause(*[lane.tp for lane in self._lanes.values() if lane.active])
-            self._poll()
-            self._turn({})
+            self._turn(self._poll())  # paused, they give nothing; if they did, it must not be passed over
 
     # for people
 

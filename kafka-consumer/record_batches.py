@@ -7,6 +7,7 @@ requirements.txt pins: tests/unit/test_record_batches.py fails where another ver
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
@@ -38,13 +39,33 @@ class Record(Struct, gc=False):
 
 
 def unpack_faster(consumer: KafkaConsumer) -> KafkaConsumer:
-    """Let a consumer that reads uncommitted (the default) give Records instead of ConsumerRecords; returns it."""
-    consumer._fetcher.PartitionRecords = PartitionRecords
+    """Let a consumer that reads uncommitted (the default) give Records instead of ConsumerRecords; returns it.
+
+    `consumer.read`: the PartitionRecords of each partition that were read last.
+    """
+    consumer.read = {}
+    consumer._fetcher.PartitionRecords = partial(PartitionRecords, read=consumer.read)
     return consumer
 
 
 class PartitionRecords(Fetcher.PartitionRecords):
-    """What one answer to a fetch holds of one partition."""
+    """What one answer to a fetch holds of one partition.
+
+    `since`: of what the log holds from there to `next_fetch_offset`, all was given, by this answer and those before
+    it: in between the client did not jump, as it does, without a word, to where retention has left something.
+    """
+
+    def __init__(
+        self, fetch_offset: int, tp: TopicPartition, records: MemoryRecords,
+        read: dict[TopicPartition, "PartitionRecords"] | None = None, **options: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(fetch_offset, tp, records, **options)
+        self.since = fetch_offset
+        if read is not None:
+            before = read.get(tp)
+            if before is not None and before.next_fetch_offset == fetch_offset:  # drained ones are false
+                self.since = before.since
+            read[tp] = self
 
     def take(self, n: int | None = None) -> list[Record]:
         """As the library's; what can't be unpacked is fetched again. There the poll after such a one never ends: it

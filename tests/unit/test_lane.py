@@ -1,6 +1,8 @@
 """A partition's way through a sink: order, gaps, bounds, back-off."""
 
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
 
 from kafka import TopicPartition
 
@@ -54,13 +56,17 @@ def test_a_gap_is_refused_right_after_a_start_too() -> None:
     assert [record.offset for record in one.records] == [46, 47]
 
 
-def test_the_same_gap_after_a_new_start_is_a_hole_in_the_log() -> None:
+def read(since: int, until: int) -> Any:
+    return SimpleNamespace(since=since, next_fetch_offset=until)
+
+
+def test_gaps_in_what_was_read_without_a_jump_are_holes_in_the_log() -> None:
+    """Transactions and compaction leave them, as many as they like."""
     one = lane(start=5)
-    assert not one.add([Record(5), Record(6), Record(9)], now=0)
-    one.stop()
-    one.start_at(5)
-    assert one.add([Record(5), Record(6), Record(9)], now=0)
-    assert not one.add([Record(12)], now=0), "another one is not"
+    assert one.add([Record(5), Record(6), Record(9), Record(12)], 0, read(5, 14))
+    assert one.add([Record(15), Record(17)], 0, read(5, 18))
+    assert not one.add([Record(21), Record(22)], 0, read(20, 23)), "the client has jumped"
+    assert [record.offset for record in one.records] == [5, 6, 9, 12, 15, 17]
 
 
 def test_back_off_grows_with_jitter_and_has_a_bound() -> None:

@@ -55,6 +55,21 @@ def test_it_gives_what_the_library_gives(batches: list[Batch], compression: int,
     assert taken(PartitionRecords, data, start) == taken(Fetcher.PartitionRecords, data, start)
 
 
+def test_it_says_from_where_on_the_log_was_read_without_a_jump() -> None:
+    read: Any = {}
+
+    def fetched(offset: int, *bases: int) -> Any:
+        data = b"".join(batch([(7, b"1", b"a", [])], base=base) for base in bases)
+        PartitionRecords(offset, TP, MemoryRecords(data), read=read).take()
+        return read[TP].since, read[TP].next_fetch_offset
+
+    assert fetched(5, 5, 9) == (5, 10), "between them is a hole"
+    assert fetched(10, 12) == (5, 13)
+    assert fetched(46, 46) == (46, 47), "the client went on where the log begins by now"
+    assert fetched(47, 47) == (46, 48)
+    assert fetched(20, 20) == (20, 21), "it was told to go back"
+
+
 def test_it_reads_the_format_of_older_topics() -> None:
     data = batch([(7, b"1", b"a", []), (8, None, b"b", [])], magic=1)
     assert taken(PartitionRecords, data) == taken(Fetcher.PartitionRecords, data)
