@@ -43,6 +43,7 @@ GROUPS = ("elasticsearch", "hdfs")
 FETCH_BYTES, FETCH_MS = 100_000, 100
 """Brokers answer once they have so much for us, or after so long. At 1,000 tweets a second an answer for each few
 tweets took the groups twice the CPU time, and the tweets were there no sooner."""
+IDLE_WORKER_SECONDS = 0.3  # within which a thread ends that has nothing to do
 LIST_READ_SECONDS = 3.0  # tweets must not wait long for a NameNode that is frozen
 
 
@@ -71,7 +72,9 @@ def run_group(name: str, settings: Settings, from_beginning: bool, until_caught_
         watch = TopicWatch(guard, stop)
         watch.start()
         log.info("%s: group %s reads %s", name, group, settings.topic)
-        return _run_to_the_end(name, settings, loop, lost, watch)
+        code = _run_to_the_end(name, settings, loop, lost, watch)
+    _end_without_stuck_writes(name, code)
+    return code
 
 
 def _metrics(settings: Settings, name: str) -> "GroupMetrics | None":
@@ -101,6 +104,17 @@ def _run_to_the_end(
         lost.close()
         log.info("%s: ended: %s", name, loop.progress.summary())
     return 0
+
+
+def _end_without_stuck_writes(name: str, code: int) -> None:
+    """Else the interpreter waits for a write that a server holds up for longer than we wait at the end. The process may
+    die at any point: what is not committed is read again."""
+    workers = [thread for thread in threading.enumerate() if thread.name.startswith(f"{name}_")]
+    for worker in workers:
+        worker.join(IDLE_WORKER_SECONDS)
+    if any(worker.is_alive() for worker in workers):
+        logging.shutdown()
+        os._exit(code)
 
 
 def set_up_elasticsearch(settings: Settings) -> None:
