@@ -155,7 +155,7 @@ class Transactional(Consumer):
             at = self.positions[tp]
             if tp in self.paused or at >= 400:
                 continue
-            given[tp] = [SimpleNamespace(offset=at + more, value=b"x" * 100) for more in (0, 2)]
+            given[tp] = [SimpleNamespace(offset=at + more, size=100) for more in (0, 2)]
             self.positions[tp] = at + 4
             since = at if self.jumped or tp not in self.read else self.read[tp].since
             self.read[tp] = SimpleNamespace(since=since, next_fetch_offset=at + 4)
