@@ -4,10 +4,12 @@ import json
 import logging
 import time
 from pathlib import Path
+from typing import Any
 
 from elastic_transport import ConnectionError as NotConnected
 from elastic_transport import ConnectionTimeout
 from elasticsearch import ApiError, AuthorizationException, BadRequestError, Elasticsearch
+from elasticsearch.serializer import NdjsonSerializer
 
 from kafka_cluster.elasticsearch_options import elasticsearch_options, login_cure, login_name, require_login
 from kafka_cluster.reachable import require_elasticsearch
@@ -20,6 +22,17 @@ INDEX_FILE = Path(__file__).with_name("tweet-index.json")
 READY_SECONDS = 60.0
 
 
+class ReadyLines(NdjsonSerializer):
+    """A `_bulk` body of bytes goes on as it is: the library's own copies it twice, and one copy stays in memory."""
+
+    def dumps(self, data: Any) -> bytes:
+        """Lines as bytes, each with its end; or operations, as the library takes them."""
+        return data if isinstance(data, bytes) else super().dumps(data)
+
+
+SERIALIZERS = {ReadyLines.mimetype: ReadyLines()}
+
+
 def connect_elasticsearch(settings: Settings, user: str | None = None, connections: int = 4) -> Elasticsearch:
     """A client that repeats nothing by itself, as one of ELASTICSEARCH_USERS if .env has its password.
 
@@ -28,7 +41,7 @@ def connect_elasticsearch(settings: Settings, user: str | None = None, connectio
     require_login(settings, user)
     require_elasticsearch(settings)
     client = Elasticsearch(
-        **elasticsearch_options(settings, user),
+        **elasticsearch_options(settings, user), serializers=SERIALIZERS,
         connections_per_node=connections, max_retries=0, retry_on_timeout=False, request_timeout=30,
     )  # fmt: skip
     _wait_until_it_answers(client, settings, login_name(settings, user))
