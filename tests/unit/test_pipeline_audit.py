@@ -4,7 +4,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from kafka import TopicPartition
+from kafka import OffsetAndMetadata, TopicPartition
+from kafka.errors import CoordinatorLoadInProgressError
 
 import pipeline_audit
 from kafka_cluster.settings import Settings
@@ -39,3 +40,15 @@ def test_the_holes_of_a_log_are_not_missing_in_hdfs(monkeypatch: pytest.MonkeyPa
 def test_a_record_beside_them_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert audited([3, 4, 7], [3, 7], monkeypatch).missing_in_hdfs == ["0:4"]
     assert audited([3, 4, 7], [3, 4], monkeypatch).missing_in_hdfs == ["0:7"]
+
+
+def test_a_broker_that_still_reads_a_groups_offsets_is_asked_again() -> None:
+    answers = iter([CoordinatorLoadInProgressError(), {"group": {TPS[0]: OffsetAndMetadata(7, "id", -1)}}])
+
+    def list_group_offsets(_: object) -> object:
+        if isinstance(answer := next(answers), Exception):
+            raise answer
+        return answer
+
+    admin: Any = SimpleNamespace(list_group_offsets=list_group_offsets)
+    assert pipeline_audit.reached(admin, "group", {TPS[0]: 2}, "id") == {TPS[0]: 7}
