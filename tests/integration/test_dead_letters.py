@@ -100,6 +100,7 @@ def test_a_dead_letter_that_brokers_do_not_take_is_an_error_and_goes_when_they_a
     assert all(value == POISON["no id"] for _, value in found)
 
 
+@pytest.mark.long
 def test_an_alias_without_a_write_index_makes_no_tweet_a_dead_letter(pipeline: Pipeline) -> None:
     """An operator's slip: what comes meanwhile waits, and goes on once it is undone."""
     pipeline.send(tweet_lines(5))

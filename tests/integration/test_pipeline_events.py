@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pipeline import Pipeline, events, wait_until
 from sample import POISON, tweet_lines
 
@@ -50,6 +52,7 @@ def test_the_figures_of_a_run_add_up(pipeline: Pipeline, tmp_path: Path) -> None
     assert last == {"elasticsearch": 0, "hdfs": 0}
 
 
+@pytest.mark.long
 def test_several_processes_of_group_a_count_once(pipeline: Pipeline, tmp_path: Path) -> None:
     consumers = [pipeline.start("consumer.py", "--group", "elasticsearch") for _ in range(2)]
     consumers.append(pipeline.start("consumer.py", "--group", "hdfs"))

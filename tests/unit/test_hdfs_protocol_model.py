@@ -25,7 +25,13 @@ def test_compaction_loses_and_doubles_nothing_whenever_it_runs_and_wherever_it_i
     assert states > 20_000
 
 
-@pytest.mark.parametrize("rule", COMPACTION_RULES)
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param(rule, marks=pytest.mark.long) if rule == "delete when clear" else rule
+        for rule in COMPACTION_RULES
+    ],
+)
 def test_each_rule_of_compaction_is_needed(rule: str) -> None:
     late, two = rule == "delete when clear", rule == "end other runs"
     model = CompactionModel(2, faults=int(late), claims=2, dropped=frozenset([rule]), runs=1 + two)
