@@ -124,23 +124,21 @@ class ElasticsearchSink:
             return
         for record, id_, item in zip(sent, ids, answer["items"], strict=True):
             result = item["create"]
-            if (status := result["status"]) < 300:
-                outcome.written.new += 1
-                self._created.add(id_)
-                continue
-            fault = result.get("error", {})
-            kind = f"{status} {fault.get('type')}"
+            status, fault = result["status"], result.get("error", {})
             match verdict(status, fault.get("type"), fault.get("reason")):
+                case Verdict.NEW:
+                    outcome.written.new += 1
+                    self._created.add(id_)
                 case Verdict.EXISTING if _offset(record) < outcome.on_disk_below or id_ in self._created:
                     outcome.written.existing += 1
                 case Verdict.EXISTING:
                     outcome.conflicts.append(record)
                 case Verdict.AGAIN:
-                    outcome.send_again([record], kind)
+                    outcome.send_again([record], _kind(status, fault))
                 case Verdict.FORBIDDEN:
-                    raise refusal(self._settings, kind)
+                    raise refusal(self._settings, _kind(status, fault))
                 case Verdict.POISON:
-                    outcome.poison.append((record, f"{kind}: {fault.get('reason')}"))
+                    outcome.poison.append((record, f"{_kind(status, fault)}: {fault.get('reason')}"))
 
     def _flush(self, outcome: Outcome) -> bool:
         """Have what is there written to disk. A shard that fails of it, and starts again, is no reason for False."""
@@ -199,6 +197,10 @@ class ElasticsearchSink:
         if judged is Verdict.FORBIDDEN:
             raise refusal(self._settings, kind + needs) from None
         return kind, judged
+
+
+def _kind(status: int, fault: dict[str, Any]) -> str:
+    return f"{status} {fault.get('type')}"
 
 
 def reason_of(error: ApiError) -> str:

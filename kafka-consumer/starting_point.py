@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from kafka import KafkaConsumer, TopicPartition
 
+from kafka_cluster.groups import of_this_topic
 from lane import Lane
 from sink import Sink
 
@@ -19,7 +20,7 @@ def committed_offset(consumer: KafkaConsumer, tp: TopicPartition, topic_id: str)
     found = consumer.committed(tp, metadata=True, timeout_ms=KAFKA_TIMEOUT_MS)
     if found is None:
         return None
-    return found.offset if found.metadata in ("", topic_id) else 0
+    return found.offset if of_this_topic(found.metadata, topic_id) else 0
 
 
 class StartingPoint:

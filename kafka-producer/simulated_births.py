@@ -75,8 +75,7 @@ class Births:
     def newest_first(self, before: int | None, since: int) -> Iterator[tuple[int, bytes]]:
         """Ids and lines of what can be searched, with since < id < before; none twice."""
         if lag := self._options.search_lag_seconds:
-            found_ms = int(self._now_ms() - lag * 1000)
-            found = (found_ms - SNOWFLAKE_EPOCH_MS) << SEQUENCE_BITS
+            found = _first_id(self._now_ms() - lag * 1000)
             before = found if before is None else min(before, found)
         for id_, line in reversed(self._recent):
             if id_ <= since:
@@ -109,7 +108,7 @@ class Births:
         if self._ready:
             number = next(self._numbers)
             id_, line = self._ready[number % len(self._ready)]
-            new = ((int(self._due_ms) - SNOWFLAKE_EPOCH_MS) << SEQUENCE_BITS) + number % (1 << SEQUENCE_BITS)
+            new = _first_id(self._due_ms) + number % (1 << SEQUENCE_BITS)
             return line.replace(id_, b"%d" % new)
         line = generator.line(int(self._due_ms))
         self._remember(line)
@@ -122,6 +121,11 @@ class Births:
         id_ = _id_of(line)
         if not self._recent or id_ > self._recent[-1][0]:  # else it is delivered again
             self._recent.append((id_, bytes(memoryview(line))))  # orjson's own keeps three times its size
+
+
+def _first_id(milliseconds: float) -> int:
+    """The lowest id of a tweet that is born at this moment."""
+    return (int(milliseconds) - SNOWFLAKE_EPOCH_MS) << SEQUENCE_BITS
 
 
 def _id_of(line: bytes) -> int:

@@ -10,6 +10,14 @@ Offsets = Mapping[TopicPartition, int]
 TIMEOUT_MS = 3_000
 
 
+def of_this_topic(metadata: str, topic_id: str) -> bool:
+    """Whether an offset that was committed with this metadata says something about the topic with this id.
+
+    One of a topic of the same name that is gone does not; other tools commit without metadata.
+    """
+    return metadata in ("", topic_id)
+
+
 def committed_offsets(admin: KafkaAdminClient, group: str, topic_id: str | None = None) -> Offsets:
     """What the group has committed; nothing for one that has never been there. Raises KafkaError.
 
@@ -22,7 +30,7 @@ def committed_offsets(admin: KafkaAdminClient, group: str, topic_id: str | None 
     return {
         tp: max(0, entry.offset)
         for tp, entry in committed.items()
-        if topic_id is None or entry.metadata in ("", topic_id)
+        if topic_id is None or of_this_topic(entry.metadata, topic_id)
     }
 
 
