@@ -21,6 +21,7 @@ from forgotten_posts import Forgotten
 from kafka_cluster.message import dead_letter_origin, header
 from pipeline import Pipeline, wait_until
 from sample import POISON, Record, odd_tweets, tweet_lines
+from secret_posts import indexed
 from topic_guard import TopicGuard
 
 
@@ -229,3 +230,16 @@ def test_the_audit_sees_what_is_missing_and_what_is_doubled(pipeline: Pipeline) 
     assert len(report.doubled_in_hdfs) == lines
     assert report.missing_in_hdfs
     assert pipeline.run("audit.py").returncode == 1
+
+
+@pytest.mark.long
+def test_group_a_goes_on_without_hdfs(pipeline: Pipeline) -> None:
+    """Whatever it reads now, nobody has forgotten before."""
+    pipeline.send(tweet_lines(10))
+    assert pipeline.catch_up().exit_code == 0
+    pipeline.send(tweet_lines(30))
+    done = pipeline.run(
+        "consumer.py", "--group", "elasticsearch", "--until-caught-up", webhdfs_url="http://127.0.0.1:9"
+    )
+    assert done.returncode == 0 and "taken all the same" in done.stderr, done.stderr
+    assert indexed(pipeline, "kafka") == 40

@@ -293,15 +293,3 @@ def test_group_a_reads_nothing_again_before_it_has_seen_the_list(
         assert indexed(pipeline) == 0
     finally:
         proxy.close()
-
-
-def test_group_a_goes_on_without_hdfs(pipeline: Pipeline) -> None:
-    """Whatever it reads now, nobody has forgotten before."""
-    pipeline.send(tweet_lines(10))
-    assert pipeline.catch_up().exit_code == 0
-    pipeline.send(tweet_lines(30))
-    done = pipeline.run(
-        "consumer.py", "--group", "elasticsearch", "--until-caught-up", webhdfs_url="http://127.0.0.1:9"
-    )
-    assert done.returncode == 0 and "taken all the same" in done.stderr, done.stderr
-    assert indexed(pipeline, "kafka") == 40

@@ -1,7 +1,5 @@
 """The simulated X speaks the wire format of X's API v2, over real HTTP, and misbehaves when asked to."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -10,57 +8,13 @@ import orjson
 import pytest
 import requests
 
+from asking_x import allow, call, connect, hear, read, rules, search
 from kafka_cluster.message import tweet_record
-from kafka_cluster.script import ROOT, UserError
 from stream_gap import born_at
 from stream_reading import is_tweet
 from x_simulator import Options, Simulator
 
-BEARER = {"authorization": "Bearer simulated"}
 START = "2026-11-24T12:00:00+00:00"
-
-
-def call(x: Simulator, path: str, method: str = "GET", **options: object) -> requests.Response:
-    headers = options.pop("headers", BEARER)
-    return requests.request(method, f"{x.url}{path}", headers=headers, timeout=10, **options)  # type: ignore[arg-type]
-
-
-def rules(x: Simulator, **body: object) -> requests.Response:
-    dry_run = "?dry_run=true" if body.pop("dry_run", False) else ""
-    return call(x, f"/2/tweets/search/stream/rules{dry_run}", "POST", json=body)
-
-
-def allow(x: Simulator, *tags: str) -> None:
-    assert rules(x, add=[{"value": tag, "tag": tag} for tag in tags or ["everything"]]).status_code == 201
-
-
-def connect(x: Simulator) -> requests.Response:
-    return call(x, "/2/tweets/search/stream", stream=True)
-
-
-def read(response: requests.Response, lines: int, seconds: float = 10) -> list[bytes]:
-    """The next lines with their ends, until there are so many, or the stream ends (then with what was cut)."""
-    got, deadline = b"", time.monotonic() + seconds
-    try:
-        for chunk in response.iter_content(chunk_size=None):
-            got += chunk
-            if got.count(b"\n") >= lines or time.monotonic() > deadline:
-                break
-    except requests.RequestException:
-        pass  # a cut
-    return got.splitlines(keepends=True)
-
-
-def hear(x: Simulator, lines: int) -> list[bytes]:
-    with connect(x) as response:
-        assert response.status_code == 200
-        return read(response, lines)[:lines]
-
-
-def search(x: Simulator, **query: object) -> dict:
-    response = call(x, "/2/tweets/search/recent", params={"query": "kafka"} | query)
-    assert response.status_code == 200, response.text
-    return response.json()
 
 
 @pytest.fixture(scope="module")
@@ -294,45 +248,3 @@ def test_what_was_born_just_now_is_not_found_yet_if_that_is_asked_for() -> None:
 )
 def test_a_search_that_x_would_refuse(quiet: Simulator, query: str) -> None:
     assert call(quiet, f"/2/tweets/search/recent{query}").status_code == 400
-
-
-# the process
-
-
-def refuses(url: str, seconds: float = 5) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            requests.get(url, timeout=2)
-        except requests.ConnectionError:
-            return True
-        time.sleep(0.05)
-    return False
-
-
-def test_it_ends_by_itself_after_its_duration() -> None:
-    with Simulator(Options(rate=100, duration=1.0)) as x:
-        allow(x)
-        started = time.monotonic()
-        with connect(x) as response:
-            read(response, 10_000)
-        assert time.monotonic() - started < 5 and refuses(x.url)
-
-
-def test_it_ends_with_the_process_that_started_it() -> None:
-    code = "import time, x_simulator as x; s = x.Simulator().__enter__(); print(s.url, flush=True); time.sleep(60)"
-    parent = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT / "kafka-producer", stdout=subprocess.PIPE, text=True
-    )
-    with parent:
-        assert parent.stdout
-        url = parent.stdout.readline().strip()
-        assert not refuses(url, 0.2)
-        parent.kill()
-    assert refuses(url)
-
-
-def test_a_port_can_be_chosen_and_a_taken_one_is_said_in_one_line(quiet: Simulator) -> None:
-    assert quiet.url == f"http://127.0.0.1:{quiet.port}"
-    with pytest.raises(UserError, match=r"did not start.*in use"), Simulator(Options(port=quiet.port)):
-        pass
