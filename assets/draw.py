@@ -57,6 +57,8 @@ def draw_bench() -> None:
     chart = {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json", "data": {"values": bars}, "background": "white",
         "hconcat": [{"vconcat": column} for column in columns], "config": {"view": {"stroke": None}},
+        # a browser's font may be wider than the one that the names were measured with
+        "padding": {"left": 24, "top": 5, "right": 5, "bottom": 5},
     }  # fmt: skip
     (FOLDER / "bench.svg").write_text(vl_convert.vegalite_to_svg(chart), encoding="utf-8")
 
