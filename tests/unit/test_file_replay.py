@@ -10,10 +10,10 @@ import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from file_replay import KEPT_BYTES, open_lines, read_lines
+from file_replay import BOM, KEPT_BYTES, open_lines, read_lines
 from kafka_cluster.script import UserError
 from sample import tweet_lines
 
@@ -23,10 +23,13 @@ from sample import tweet_lines
         st.binary(max_size=30).map(lambda line: line.replace(b"\n", b"").replace(b"\r", b"")), max_size=20
     )
 )
+@example([BOM + b"first", BOM + b"second"])
 def test_lines_come_whole_and_numbered_whatever_their_end(contents: list[bytes]) -> None:
+    """But for the mark with which a file of some editors begins."""
+    expected = [content if number else content.removeprefix(BOM) for number, content in enumerate(contents)]
     for end in (b"\n", b"\r\n"):
         lines = list(read_lines(io.BytesIO(b"".join(line + end for line in contents)), "test"))
-        assert [line.content for line in lines] == contents
+        assert [line.content for line in lines] == expected
         assert [line.number for line in lines] == list(range(1, len(contents) + 1))
 
 
